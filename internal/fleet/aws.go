@@ -1,0 +1,127 @@
+package fleet
+
+import "time"
+
+// Service is what AWS shows of one ECS service at one moment.
+type Service struct {
+	ARN            ARN
+	Name           string
+	Cluster        ARN
+	Status         string // ACTIVE, DRAINING, INACTIVE
+	Controller     string // ECS, CODE_DEPLOY, EXTERNAL
+	Strategy       string // rolling, blue-green, linear, canary, codedeploy, external
+	TaskDefinition ARN
+	Desired        int
+	Running        int
+	Pending        int
+
+	// Deployments as DescribeServices lists them, newest first; the PRIMARY
+	// one is what the service is meant to run.
+	Deployments []Deployment
+	// Current is the ARN of the service deployment in progress or, when none
+	// is, of the last one. Empty where service deployments do not exist.
+	Current ARN
+	// Revisions are the ARNs of the service revisions with running tasks.
+	Revisions []ARN
+	// Events are the newest service events, newest first.
+	Events []ServiceEvent
+
+	MinimumHealthyPercent int
+	MaximumPercent        int
+	CircuitBreaker        bool
+}
+
+// Primary is the PRIMARY deployment, or the zero Deployment when there is none.
+func (s Service) Primary() Deployment {
+	for _, d := range s.Deployments {
+		if d.Status == "PRIMARY" {
+			return d
+		}
+	}
+	return Deployment{}
+}
+
+// Deployment is one entry of DescribeServices' deployments.
+type Deployment struct {
+	ID             string // "ecs-svc/0123456789"
+	Status         string // PRIMARY, ACTIVE, INACTIVE, DRAINING
+	RolloutState   string // IN_PROGRESS, COMPLETED, FAILED; empty behind a Classic Load Balancer
+	Reason         string
+	TaskDefinition ARN
+	Desired        int
+	Running        int
+	Pending        int
+	FailedTasks    int
+	Created        time.Time // AWS's clock
+}
+
+// ServiceDeployment is what DescribeServiceDeployments shows of one.
+type ServiceDeployment struct {
+	ARN            ARN
+	Service        ARN
+	Status         string // PENDING, IN_PROGRESS, SUCCESSFUL, STOPPED, ROLLBACK_SUCCESSFUL, …
+	Reason         string
+	Stage          string // life-cycle stage; empty for rolling deployments
+	TargetRevision ARN
+	Requested      int // tasks of the target revision
+	Running        int
+	Pending        int
+	SourceRunning  int // tasks of the revisions being replaced
+	FailedTasks    int // counted by the circuit breaker
+	RollbackReason string
+	Alarms         []string // triggered alarms' names
+	Created        time.Time
+}
+
+// ServiceEvent is a line of the service's event list.
+type ServiceEvent struct {
+	At   time.Time // AWS's clock
+	Text string
+}
+
+// TaskDefinition is what decisions need of a revision; the whole of it never
+// leaves the cloud package.
+type TaskDefinition struct {
+	ARN        ARN
+	Family     string
+	Revision   int
+	Status     string // ACTIVE, INACTIVE, DELETE_IN_PROGRESS
+	Containers []Container
+}
+
+// Container is a container of a task definition.
+type Container struct {
+	Name  string
+	Image string
+	// LogGroup, LogRegion and LogPrefix are awslogs options; empty when the
+	// container logs elsewhere.
+	LogGroup, LogPrefix string
+	LogRegion           Region
+}
+
+// Images maps container names to image references.
+func (t TaskDefinition) Images() map[string]string {
+	m := make(map[string]string, len(t.Containers))
+	for _, c := range t.Containers {
+		m[c.Name] = c.Image
+	}
+	return m
+}
+
+// StoppedTask tells why one task of a service stopped.
+type StoppedTask struct {
+	ARN        ARN
+	StartedBy  string // the deployment's id
+	StopCode   string // TaskFailedToStart, EssentialContainerExited, …
+	Reason     string
+	StoppedAt  time.Time
+	Containers []StoppedContainer
+}
+
+// StoppedContainer is a container of a stopped task.
+type StoppedContainer struct {
+	Name     string
+	ExitCode *int // nil: never started
+	Reason   string
+	Log      []string // last lines, where they could be read
+}
