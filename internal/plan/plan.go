@@ -1,0 +1,119 @@
+// Package plan decides what will be done to each service: from what the user
+// wants and what AWS shows to a list of steps that is data, with the undo.
+//
+// It is pure: no I/O, no clock, no randomness, no goroutine. A dry run prints
+// plans and stops; a real run hands the same plans to the rollout.
+//
+// Read next: image.go (which container gets which image), make.go (the
+// decision), wave.go (the order).
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ecs-fleet/internal/fleet"
+)
+
+// Plan is what will be done to one service. Exactly one of Steps, Skip and
+// Refuse says something: steps to do, a reason why nothing has to be done, or
+// a reason why nothing may be done.
+type Plan struct {
+	Of       fleet.ServiceRef
+	Spec     fleet.ServiceSpec
+	Strategy string // rolling, blue-green, linear, canary, codedeploy
+	From, To State
+	Steps    []Step
+	Undo     []Step
+	Skip     string   // "already runs v1.8.0"
+	Refuse   string   // "a deployment is in progress (on-in-progress: skip)"
+	Failed   bool     // with Refuse: the service counts as failed, not as left alone
+	Warnings []string // what the user should know beforehand
+}
+
+// State is what a service runs: before the run, or when the plan is done.
+type State struct {
+	TaskDefinition fleet.ARN         // empty: a revision that does not exist yet
+	Images         map[string]string // by container
+	Desired        int
+}
+
+// Step is one thing to do. The set is sealed: a step prints itself for the
+// plan, and the rollout knows how to carry each of them out.
+type Step interface {
+	fmt.Stringer
+	step()
+}
+
+// Settle waits for (or stops) a deployment that somebody else has under way.
+// The service is looked at and planned again afterwards.
+type Settle struct {
+	Deployment fleet.ARN // service deployment; empty where AWS shows none
+	ID         string    // "ecs-svc/…"
+	Stop       bool
+}
+
+// Register makes a new revision of a task definition.
+type Register struct {
+	From   fleet.ARN         // the revision that it starts from
+	Family string            //
+	Images map[string]string // new image by container
+	Key    string            // equal keys are equal revisions: register once
+}
+
+// Deploy makes the service run a revision.
+type Deploy struct {
+	TaskDefinition fleet.ARN // empty: the one that Register makes
+	Replaces       fleet.ARN // what the service must still run when its turn comes
+	Force          bool      // replace the tasks even where nothing changed
+}
+
+// Watch follows a deployment of the wanted revision that is already under way.
+type Watch struct {
+	Deployment fleet.ARN
+	ID         string
+}
+
+func (Settle) step()   {}
+func (Register) step() {}
+func (Deploy) step()   {}
+func (Watch) step()    {}
+
+func (s Settle) String() string {
+	if s.Stop {
+		return "stop the deployment in progress, " + s.name()
+	}
+	return "wait for the deployment in progress, " + s.name()
+}
+
+func (s Settle) name() string {
+	if s.Deployment != "" {
+		return s.Deployment.Name()
+	}
+	return s.ID
+}
+
+func (r Register) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
+		fmt.Fprintf(&b, ", %s=%s", name, r.Images[name])
+	}
+	return "register a revision from " + r.From.Name() + b.String()
+}
+
+func (d Deploy) String() string {
+	to := "the new revision"
+	if d.TaskDefinition != "" {
+		to = d.TaskDefinition.Name()
+	}
+	if d.Force {
+		return "deploy " + to + ", replacing all tasks"
+	}
+	return "deploy " + to
+}
+
+func (w Watch) String() string {
+	return "watch the deployment already under way, " + Settle{Deployment: w.Deployment, ID: w.ID}.name()
+}
