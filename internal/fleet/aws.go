@@ -125,3 +125,16 @@ type StoppedContainer struct {
 	Reason   string
 	Log      []string // last lines, where they could be read
 }
+
+// Draft is a revision that is wanted: a base revision with other images.
+type Draft struct {
+	Base   TaskDefinition
+	Images map[string]string // the images of the wanted revision, by container
+	Edits  map[string]string // those among them that the run asks for
+	// Key is the same for drafts that register the same content; equal drafts
+	// of one account and Region are registered once.
+	Key string
+	// Equal is an ACTIVE revision with that very content, the base included;
+	// empty when there is none and the draft has to be registered.
+	Equal ARN
+}

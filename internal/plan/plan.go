@@ -23,6 +23,7 @@ import (
 type Plan struct {
 	Of       fleet.ServiceRef
 	Spec     fleet.ServiceSpec
+	Wave     int
 	Strategy string // rolling, blue-green, linear, canary, codedeploy
 	From, To State
 	Steps    []Step
@@ -55,13 +56,9 @@ type Settle struct {
 	Stop       bool
 }
 
-// Register makes a new revision of a task definition.
-type Register struct {
-	From   fleet.ARN         // the revision that it starts from
-	Family string            //
-	Images map[string]string // new image by container
-	Key    string            // equal keys are equal revisions: register once
-}
+// Register makes a new revision of a task definition. Equal drafts of several
+// services are registered once.
+type Register struct{ Draft fleet.Draft }
 
 // Deploy makes the service run a revision.
 type Deploy struct {
@@ -97,10 +94,10 @@ func (s Settle) name() string {
 
 func (r Register) String() string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(r.Images)) {
-		fmt.Fprintf(&b, ", %s=%s", name, r.Images[name])
+	for _, name := range slices.Sorted(maps.Keys(r.Draft.Edits)) {
+		fmt.Fprintf(&b, ", %s=%s", name, r.Draft.Edits[name])
 	}
-	return "register a revision from " + r.From.Name() + b.String()
+	return "register a revision from " + r.Draft.Base.ARN.Name() + b.String()
 }
 
 func (d Deploy) String() string {

@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ecs-fleet/internal/fleet"
+)
+
+// In is all that a decision about one service is made from.
+type In struct {
+	Environment fleet.Environment
+	Spec        fleet.ServiceSpec
+	Seen        fleet.Service
+	Draft       fleet.Draft
+	// Moved says that a tag now means other bytes than those that run, as
+	// "app: sha256:1… → sha256:2…"; empty when it does not, or nobody knows.
+	Moved        string
+	Force        bool
+	OnInProgress string // wait, stop, skip, fail
+}
+
+// Make decides what to do with one service.
+func Make(in In) Plan {
+	primary := in.Seen.Primary()
+	p := Plan{
+		Of:       fleet.ServiceRef{Environment: in.Environment.Name, Service: in.Spec.Name},
+		Spec:     in.Spec,
+		Wave:     in.Environment.Wave,
+		Strategy: in.Seen.Strategy,
+		From:     State{TaskDefinition: primary.TaskDefinition, Images: in.Draft.Base.Images(), Desired: in.Seen.Desired},
+		To:       State{TaskDefinition: in.Draft.Equal, Images: in.Draft.Images, Desired: in.Seen.Desired},
+		Warnings: warnings(in.Seen),
+	}
+	there := in.Draft.Equal != "" && in.Draft.Equal == primary.TaskDefinition
+	forced := in.Force || in.Moved != ""
+	if InProgress(in.Seen) {
+		if there && !forced {
+			p.Steps = []Step{Watch{Deployment: in.Seen.Current, ID: primary.ID}}
+			return p
+		}
+		if p.Refuse, p.Failed = refuse(in.OnInProgress, in.Seen); p.Refuse != "" {
+			return p
+		}
+		p.Steps = []Step{Settle{Deployment: in.Seen.Current, ID: primary.ID, Stop: in.OnInProgress == "stop"}}
+	} else if there && !forced && primary.RolloutState != "FAILED" {
+		p.Skip = "already runs " + describe(in.Draft)
+		return p
+	}
+	if in.Moved != "" {
+		p.Warnings = append(p.Warnings, "the tag has moved: "+in.Moved)
+	}
+	if in.Draft.Equal == "" {
+		p.Steps = append(p.Steps, Register{Draft: in.Draft})
+	}
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: in.Draft.Equal, Replaces: primary.TaskDefinition, Force: there || in.Force})
+	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
+	return p
+}
+
+// InProgress tells whether a deployment of the service is under way. The
+// rollout state exists for rolling deployments of the ECS controller, not
+// behind a Classic Load Balancer; elsewhere more than one deployment means
+// that tasks are being replaced.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+func InProgress(s fleet.Service) bool {
+	switch s.Primary().RolloutState {
+	case "IN_PROGRESS":
+		return true
+	case "COMPLETED", "FAILED":
+		return false
+	}
+	return len(s.Deployments) > 1
+}
+
+func refuse(policy string, s fleet.Service) (why string, failed bool) {
+	what := fmt.Sprintf("a deployment of %s is in progress already", s.Primary().TaskDefinition.Name())
+	switch policy {
+	case "skip":
+		return what + " (on-in-progress: skip)", false
+	case "fail":
+		return what + " (on-in-progress: fail)", true
+	}
+	return "", false
+}
+
+func describe(d fleet.Draft) string {
+	if len(d.Edits) == 0 {
+		return d.Base.ARN.Name()
+	}
+	var tags []string
+	for _, name := range slices.Sorted(maps.Keys(d.Edits)) {
+		if tag := Tag(d.Edits[name]); !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return strings.Join(tags, ", ") + " (" + d.Equal.Name() + ")"
+}
+
+// warnings tell beforehand what a deployment of the service will suffer from.
+func warnings(s fleet.Service) []string {
+	var ws []string
+	if s.Desired == 0 {
+		ws = append(ws, "0 tasks desired: the new revision stays unproven until a task starts")
+	}
+	if s.Strategy == "rolling" && s.Desired > 0 && !canMove(s) {
+		ws = append(ws, fmt.Sprintf("the deployment cannot start or stop a task: desired %d with minimum healthy %d%% and maximum %d%%; raise the maximum to 200%% or lower the minimum", s.Desired, s.MinimumHealthyPercent, s.MaximumPercent))
+	}
+	return ws
+}
+
+// canMove: the service may run one task more or one task less while deploying.
+// ECS rounds the maximum down and the minimum up.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html
+func canMove(s fleet.Service) bool {
+	most := s.Desired * s.MaximumPercent / 100
+	least := (s.Desired*s.MinimumHealthyPercent + 99) / 100
+	return most >= s.Desired+1 || least <= s.Desired-1
+}
