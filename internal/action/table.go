@@ -1,0 +1,135 @@
+package action
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Kind is how an input is written; it stands in the reference.
+type Kind string
+
+const (
+	Text     Kind = "text"
+	List     Kind = "list"  // names, separated by commas or line breaks
+	Lines    Kind = "lines" // an entry a line
+	Choice   Kind = "choice"
+	Boolean  Kind = "boolean"
+	Duration Kind = "duration"
+	Count    Kind = "count"
+	Share    Kind = "share" // a percentage
+	Budget   Kind = "count or share"
+)
+
+// Input is a row of the table: everything about an input but its conversion,
+// which is a line of Raw.Parse.
+type Input struct {
+	Name        string // the input's and the flag's
+	Kind        Kind
+	Choices     []string // of a Choice
+	Default     string   // the value where none is given; empty: see Unset
+	Unset       string   // in words, what it means when none is given and there is no Default
+	Required    bool
+	Policy      bool // may stand under policy: in the fleet file
+	Description string
+}
+
+// DefaultTimeout is how long a service may take, from its first accepted
+// write, where no timeout is given; the bake and shift times of its strategy
+// come on top.
+const DefaultTimeout = 30 * time.Minute
+
+// Table is every input of the action, in the order of the reference, of
+// mistakes and of action.yml.
+func Table() []Input {
+	return []Input{
+		{Name: "command", Kind: Choice, Choices: []string{"deploy"}, Default: "deploy",
+			Description: "What to do: `deploy` puts an image on every selected service."},
+		{Name: "environments", Kind: Text, Required: true,
+			Description: "Which environments: selectors, separated by commas or line breaks (names, globs such as `tenant-*`, `key=value` for a label, `region`, `account` or `wave`, each with `!` before it to take away; `*` is everything), or an inline YAML list of environments. A selector that matches nothing is a mistake."},
+		{Name: "services", Kind: List, Unset: "all",
+			Description: "Names or globs of services, separated by commas or line breaks; `*` is all."},
+		{Name: "fleet-file", Kind: Text, Default: ".github/ecs-fleet.yml",
+			Description: "Where the fleet is described. It need not exist when `environments` is an inline list; where it exists, `environments` takes selectors only."},
+		{Name: "image-tag", Kind: Text,
+			Description: "The tag, or `sha256:` digest, to put on the selected containers' images; their repositories stay."},
+		{Name: "image", Kind: Text,
+			Description: "A whole image reference instead of a tag."},
+		{Name: "images", Kind: Lines,
+			Description: "One `container=value` a line, where containers differ. A value holding `/`, `:` or `@` is a whole reference (a bare `sha256:…` a digest), else a tag."},
+		{Name: "container", Kind: List,
+			Unset:       "the only container, else all whose repository is that of `image`",
+			Description: "The container or containers that get the image, separated by commas, where the fleet file does not say."},
+		{Name: "force-new-deployment", Kind: Boolean, Default: "false",
+			Description: "Replace tasks even where nothing changed."},
+		{Name: "wait-for", Kind: Choice, Choices: []string{"deployed", "stable", "started"}, Default: "deployed", Policy: true,
+			Description: "`deployed`: the deployment has ended in success. `stable`: deployed, the old tasks gone, nothing else going on. `started`: do not wait."},
+		{Name: "on-in-progress", Kind: Choice, Choices: []string{"wait", "stop", "skip", "fail"}, Default: "wait", Policy: true,
+			Description: "What to do where a deployment is under way already: `wait` for it, `stop` it, `skip` the service, or `fail`."},
+		{Name: "timeout", Kind: Duration, Policy: true,
+			Unset:       fmt.Sprintf("%.0fm plus the bake and shift times that the strategy declares", DefaultTimeout.Minutes()),
+			Description: "How long each service may take, from its first accepted write (`90m`, `1h30m`): waiting for API quota does not count."},
+		{Name: "max-parallel", Kind: Count, Unset: "no limit", Policy: true,
+			Description: "How many environments may be in progress at once."},
+		{Name: "max-failures", Kind: Budget, Policy: true,
+			Unset:       "no limit inside a wave; the next wave needs a healthy one",
+			Description: "How many environments may fail: `3`, or `10%` of those selected, rounded down. When used up, no further one starts. When given, at most `max-failures + 1 − failed` are in progress at once, unless `max-parallel` says otherwise."},
+		{Name: "dry-run", Kind: Boolean, Default: "false",
+			Description: "Print the plan and its cost in API quota and time, change nothing."},
+		{Name: "api-share", Kind: Share, Default: "100%",
+			Description: "The share of each AWS API quota that this run may use."},
+		{Name: "api-quotas", Kind: Lines, Unset: "the quotas that AWS documents",
+			Description: "Corrections for accounts with other API quotas, a line each: `ecs:task-definition-modify: 5/s, burst 40`."},
+		{Name: "region", Kind: Text,
+			Description: "The AWS Region of environments that do not say."},
+		{Name: "account", Kind: Text,
+			Description: "The AWS account of environments that do not say: twelve digits, compared with the credentials' account before anything is written."},
+		{Name: "role-arn", Kind: Text, Unset: "the job's own credentials",
+			Description: "The role to assume for environments that do not say; `{account}` and other placeholders are filled in."},
+		{Name: "external-id", Kind: Text,
+			Description: "The external id that the role's trust policy asks for, for environments that do not say."},
+		{Name: "cluster", Kind: Text,
+			Description: "The ECS cluster of environments that do not say."},
+		{Name: "summary", Kind: Choice, Choices: []string{"full", "compact", "off"}, Default: "full",
+			Description: "The job summary: `full`, `compact`, or `off` for none."},
+	}
+}
+
+type outputRow struct{ Name, Description string }
+
+// outputTable is every output, in the order of action.yml.
+func outputTable() []outputRow {
+	return []outputRow{
+		{"result", "The whole result as a JSON document."},
+		{"status", "succeeded, failed or cancelled."},
+		{"changed", "JSON list of the services (environment/service) that were deployed."},
+		{"unchanged", "JSON list of the services that ran what was asked for already."},
+		{"failed", "JSON list of the services that failed or were cancelled."},
+		{"rolled-back", "JSON list of the services that were returned to what ran before."},
+		{"not-started", "JSON list of the services whose turn did not come."},
+	}
+}
+
+// lookup finds the row of an input.
+func lookup(name string) (Input, bool) {
+	table := Table()
+	i := slices.IndexFunc(table, func(in Input) bool { return in.Name == name })
+	if i < 0 {
+		return Input{}, false
+	}
+	return table[i], true
+}
+
+func inputNames() []string { return names(func(Input) bool { return true }) }
+
+func policyNames() []string { return names(func(in Input) bool { return in.Policy }) }
+
+func names(which func(Input) bool) []string {
+	var names []string
+	for _, in := range Table() {
+		if which(in) {
+			names = append(names, in.Name)
+		}
+	}
+	return names
+}
