@@ -41,6 +41,16 @@ func (s Service) Primary() Deployment {
 	return Deployment{}
 }
 
+// EventsSince are the service's events newer than t (AWS's clock), newest first.
+func (s Service) EventsSince(t time.Time) []ServiceEvent {
+	for i, e := range s.Events {
+		if !e.At.After(t) {
+			return s.Events[:i]
+		}
+	}
+	return s.Events
+}
+
 // Deployment is one entry of DescribeServices' deployments.
 type Deployment struct {
 	ID             string // "ecs-svc/0123456789"
@@ -108,22 +118,22 @@ func (t TaskDefinition) Images() map[string]string {
 	return m
 }
 
-// StoppedTask tells why one task of a service stopped.
-type StoppedTask struct {
+// Task is one task of a service.
+type Task struct {
 	ARN        ARN
-	StartedBy  string // the deployment's id
-	StopCode   string // TaskFailedToStart, EssentialContainerExited, …
-	Reason     string
+	Status     string // PROVISIONING, PENDING, ACTIVATING, RUNNING, …, STOPPED
+	Health     string // HEALTHY, UNHEALTHY, UNKNOWN (also where no container has a health check)
+	StopCode   string // TaskFailedToStart, EssentialContainerExited, …; empty while it runs
+	Reason     string // why it stopped
 	StoppedAt  time.Time
-	Containers []StoppedContainer
+	Containers []TaskContainer
 }
 
-// StoppedContainer is a container of a stopped task.
-type StoppedContainer struct {
+// TaskContainer is a container of a task.
+type TaskContainer struct {
 	Name     string
-	ExitCode *int // nil: never started
+	ExitCode *int // nil: never started, or still runs
 	Reason   string
-	Log      []string // last lines, where they could be read
 }
 
 // Draft is a revision that is wanted: a base revision with other images.

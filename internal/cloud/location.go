@@ -1,0 +1,87 @@
+package cloud
+
+import (
+	"context"
+	"sync"
+
+	"ecs-fleet/internal/fleet"
+)
+
+// location is what all clients of one account and Region share.
+type location struct {
+	mu          sync.Mutex
+	definitions map[string]*definitionEntry // by ARN, and by family for the newest one
+	families    map[string]*family
+}
+
+// definitionEntry is a task definition being read, or read.
+type definitionEntry struct {
+	ready chan struct{} // closed when the two below are set
+	value *definition
+	err   error
+}
+
+// family serialises the registrations of one task definition family: AWS
+// refuses two at a time.
+type family struct {
+	turn       chan struct{} // holds one token when nobody registers
+	registered map[string]fleet.ARN
+}
+
+func newLocation() *location {
+	return &location{definitions: make(map[string]*definitionEntry), families: make(map[string]*family)}
+}
+
+func (l *location) family(name string) *family {
+	return get(&l.mu, l.families, name, func() *family {
+		f := &family{turn: make(chan struct{}, 1), registered: make(map[string]fleet.ARN)}
+		f.turn <- struct{}{}
+		return f
+	})
+}
+
+// definition returns what read returns, reading each name once: whoever comes
+// second waits for the first. A failed read is forgotten, so that the next
+// caller asks again.
+func (l *location) definition(ctx context.Context, name string, read func() (*definition, error)) (*definition, error) {
+	l.mu.Lock()
+	e, found := l.definitions[name]
+	if !found {
+		e = &definitionEntry{ready: make(chan struct{})}
+		l.definitions[name] = e
+	}
+	l.mu.Unlock()
+	if found {
+		select {
+		case <-e.ready:
+			return e.value, e.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	e.value, e.err = read()
+	if e.err != nil {
+		l.forget(name)
+	} else {
+		l.remember(e.value)
+	}
+	close(e.ready)
+	return e.value, e.err
+}
+
+// remember keeps a definition under its ARN.
+func (l *location) remember(d *definition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, found := l.definitions[string(d.view.ARN)]; !found {
+		e := &definitionEntry{ready: make(chan struct{}), value: d}
+		close(e.ready)
+		l.definitions[string(d.view.ARN)] = e
+	}
+}
+
+func (l *location) forget(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.definitions, name)
+}

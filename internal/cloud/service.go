@@ -1,0 +1,248 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/throttle"
+)
+
+// How many items one call takes.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceDeployments.html
+const (
+	ServicesPerCall    = 10
+	DeploymentsPerCall = 20
+	revisionsPerCall   = 20
+)
+
+// Services describes services of one cluster, ten a call. The map lacks the
+// names that AWS does not know or shows as INACTIVE: deleted. It returns a
+// *MissingError when the cluster does not exist.
+func (c *Client) Services(ctx context.Context, cluster string, names []string) (map[string]fleet.Service, error) {
+	found := make(map[string]fleet.Service, len(names))
+	for chunk := range slices.Chunk(names, ServicesPerCall) {
+		out, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: chunk})
+		if code(err) == "ClusterNotFoundException" {
+			return nil, &MissingError{What: fmt.Sprintf("cluster %q (account %s, %s)", cluster, c.Account, c.Region), There: c.clusters(ctx)}
+		}
+		if err != nil {
+			return nil, wrap(err, "ecs:DescribeServices", fmt.Sprintf("cluster %q", cluster))
+		}
+		for _, s := range out.Services {
+			if aws.ToString(s.Status) != "INACTIVE" {
+				found[aws.ToString(s.ServiceName)] = service(s)
+			}
+		}
+	}
+	return found, nil
+}
+
+// MissingService is the mistake that a name is, with the names that exist.
+func (c *Client) MissingService(ctx context.Context, cluster, name string) error {
+	e := &MissingError{What: fmt.Sprintf("service %q in cluster %q (account %s, %s)", name, cluster, c.Account, c.Region)}
+	pages := ecs.NewListServicesPaginator(c.ecs, &ecs.ListServicesInput{Cluster: &cluster, MaxResults: aws.Int32(100)})
+	if page, err := pages.NextPage(ctx); err == nil { // a page is enough for a hint, and without the permission there is none
+		e.There = names(page.ServiceArns)
+	}
+	return e
+}
+
+// clusters are the names of clusters that exist, for a hint; nil when they
+// cannot be listed.
+func (c *Client) clusters(ctx context.Context) []string {
+	out, err := c.ecs.ListClusters(ctx, &ecs.ListClustersInput{MaxResults: aws.Int32(100)})
+	if err != nil {
+		return nil
+	}
+	return names(out.ClusterArns)
+}
+
+func names(arns []string) []string {
+	var ns []string
+	for _, arn := range arns {
+		ns = append(ns, fleet.ARN(arn).Name())
+	}
+	slices.Sort(ns)
+	return ns
+}
+
+// Update is a change of a service.
+type Update struct {
+	Cluster, Service string
+	TaskDefinition   fleet.ARN // always a full ARN: a family name means whatever is newest when ECS reads it
+	Force            bool
+	Before           string // id of the PRIMARY deployment that the update replaces
+}
+
+// updateAttempts is how often an update whose outcome stays unknown is begun
+// anew, after a look at what the last one left behind.
+const updateAttempts = 5
+
+// UpdateService makes the service run the revision, and returns the service as
+// AWS shows it in the answer: its PRIMARY deployment is the new one, or the old
+// one when there was nothing to change. It never sends a desired count.
+func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, error) {
+	for attempt := 1; ; attempt++ {
+		out, err := c.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
+			Cluster: &u.Cluster, Service: &u.Service, TaskDefinition: aws.String(string(u.TaskDefinition)), ForceNewDeployment: u.Force,
+		})
+		if err == nil {
+			return service(*out.Service), nil
+		}
+		unknown := (*throttle.UnknownOutcome)(nil)
+		if !errors.As(err, &unknown) || attempt == updateAttempts || ctx.Err() != nil {
+			return fleet.Service{}, wrap(err, "ecs:UpdateService", fmt.Sprintf("service %q in cluster %q", u.Service, u.Cluster))
+		}
+		// The answer got lost. A second update with force would start a second
+		// deployment, so see whether the first one did.
+		seen, lookErr := c.Services(ctx, u.Cluster, []string{u.Service})
+		if primary := seen[u.Service].Primary(); lookErr == nil && primary.TaskDefinition == u.TaskDefinition && primary.ID != u.Before {
+			return seen[u.Service], nil
+		}
+	}
+}
+
+// ServiceDeployments describes service deployments of any clusters, at most
+// DeploymentsPerCall. The map lacks those that AWS does not know.
+func (c *Client) ServiceDeployments(ctx context.Context, arns []fleet.ARN) (map[fleet.ARN]fleet.ServiceDeployment, error) {
+	out, err := c.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: texts(arns)})
+	if err != nil {
+		return nil, wrap(err, "ecs:DescribeServiceDeployments", fmt.Sprintf("%d service deployments", len(arns)))
+	}
+	m := make(map[fleet.ARN]fleet.ServiceDeployment, len(arns))
+	for _, d := range out.ServiceDeployments {
+		m[fleet.ARN(aws.ToString(d.ServiceDeploymentArn))] = serviceDeployment(d)
+	}
+	return m, nil
+}
+
+// StopDeployment ends a service deployment; ECS goes back to the revision
+// before it. A deployment that has ended already is left alone, without error.
+func (c *Client) StopDeployment(ctx context.Context, arn fleet.ARN) error {
+	_, err := c.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
+		ServiceDeploymentArn: aws.String(string(arn)), StopType: types.StopServiceDeploymentStopTypeRollback,
+	})
+	if code(err) == "ConflictException" || code(err) == "InvalidParameterException" {
+		return nil
+	}
+	return wrap(err, "ecs:StopServiceDeployment", fmt.Sprintf("service deployment %q", arn.Name()))
+}
+
+// RunningDigests are the image digests that service revisions run, by container:
+// ECS resolves a tag once for each revision of a service.
+func (c *Client) RunningDigests(ctx context.Context, revisions []fleet.ARN) (map[fleet.ARN]map[string]string, error) {
+	digests := make(map[fleet.ARN]map[string]string, len(revisions))
+	for chunk := range slices.Chunk(revisions, revisionsPerCall) {
+		out, err := c.ecs.DescribeServiceRevisions(ctx, &ecs.DescribeServiceRevisionsInput{ServiceRevisionArns: texts(chunk)})
+		if err != nil {
+			return nil, wrap(err, "ecs:DescribeServiceRevisions", fmt.Sprintf("%d service revisions", len(chunk)))
+		}
+		for _, r := range out.ServiceRevisions {
+			images := make(map[string]string, len(r.ContainerImages))
+			for _, image := range r.ContainerImages {
+				images[aws.ToString(image.ContainerName)] = aws.ToString(image.ImageDigest)
+			}
+			digests[fleet.ARN(aws.ToString(r.ServiceRevisionArn))] = images
+		}
+	}
+	return digests, nil
+}
+
+func texts(arns []fleet.ARN) []string {
+	ts := make([]string, len(arns))
+	for i, arn := range arns {
+		ts[i] = string(arn)
+	}
+	return ts
+}
+
+func service(s types.Service) fleet.Service {
+	v := fleet.Service{
+		ARN: fleet.ARN(aws.ToString(s.ServiceArn)), Name: aws.ToString(s.ServiceName), Cluster: fleet.ARN(aws.ToString(s.ClusterArn)),
+		Status: aws.ToString(s.Status), TaskDefinition: fleet.ARN(aws.ToString(s.TaskDefinition)),
+		Desired: int(s.DesiredCount), Running: int(s.RunningCount), Pending: int(s.PendingCount),
+		Current: fleet.ARN(aws.ToString(s.CurrentServiceDeployment)), Controller: "ECS",
+		// ECS's own defaults for a service that does not say.
+		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
+		MinimumHealthyPercent: 100, MaximumPercent: 200,
+	}
+	if s.DeploymentController != nil {
+		v.Controller = string(s.DeploymentController.Type)
+	}
+	var strategy types.DeploymentStrategy
+	if dc := s.DeploymentConfiguration; dc != nil {
+		strategy = dc.Strategy
+		if dc.MinimumHealthyPercent != nil {
+			v.MinimumHealthyPercent = int(*dc.MinimumHealthyPercent)
+		}
+		if dc.MaximumPercent != nil {
+			v.MaximumPercent = int(*dc.MaximumPercent)
+		}
+		v.CircuitBreaker = dc.DeploymentCircuitBreaker != nil && dc.DeploymentCircuitBreaker.Enable
+	}
+	v.Strategy = strategyName(v.Controller, strategy)
+	for _, d := range s.Deployments {
+		v.Deployments = append(v.Deployments, deployment(d))
+	}
+	for _, r := range s.CurrentServiceRevisions {
+		v.Revisions = append(v.Revisions, fleet.ARN(aws.ToString(r.Arn)))
+	}
+	for _, e := range s.Events {
+		v.Events = append(v.Events, fleet.ServiceEvent{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)})
+	}
+	return v
+}
+
+// strategyName is how ECS replaces the tasks, in the words of the reports.
+func strategyName(controller string, s types.DeploymentStrategy) string {
+	switch {
+	case controller == "CODE_DEPLOY":
+		return "codedeploy"
+	case controller == "EXTERNAL":
+		return "external"
+	case s == "":
+		return "rolling"
+	}
+	return strings.ReplaceAll(strings.ToLower(string(s)), "_", "-")
+}
+
+func deployment(d types.Deployment) fleet.Deployment {
+	return fleet.Deployment{
+		ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), RolloutState: string(d.RolloutState), Reason: aws.ToString(d.RolloutStateReason),
+		TaskDefinition: fleet.ARN(aws.ToString(d.TaskDefinition)), Desired: int(d.DesiredCount), Running: int(d.RunningCount),
+		Pending: int(d.PendingCount), FailedTasks: int(d.FailedTasks), Created: aws.ToTime(d.CreatedAt),
+	}
+}
+
+func serviceDeployment(d types.ServiceDeployment) fleet.ServiceDeployment {
+	v := fleet.ServiceDeployment{
+		ARN: fleet.ARN(aws.ToString(d.ServiceDeploymentArn)), Service: fleet.ARN(aws.ToString(d.ServiceArn)),
+		Status: string(d.Status), Reason: aws.ToString(d.StatusReason), Stage: string(d.LifecycleStage), Created: aws.ToTime(d.CreatedAt),
+	}
+	if t := d.TargetServiceRevision; t != nil {
+		v.TargetRevision = fleet.ARN(aws.ToString(t.Arn))
+		v.Requested, v.Running, v.Pending = int(t.RequestedTaskCount), int(t.RunningTaskCount), int(t.PendingTaskCount)
+	}
+	for _, s := range d.SourceServiceRevisions {
+		v.SourceRunning += int(s.RunningTaskCount)
+	}
+	if d.DeploymentCircuitBreaker != nil {
+		v.FailedTasks = int(d.DeploymentCircuitBreaker.FailureCount)
+	}
+	if d.Rollback != nil {
+		v.RollbackReason = aws.ToString(d.Rollback.Reason)
+	}
+	if d.Alarms != nil {
+		v.Alarms = d.Alarms.TriggeredAlarmNames
+	}
+	return v
+}

@@ -1,0 +1,191 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/report"
+)
+
+const (
+	// samples is how many stopped tasks of a failed service are looked into:
+	// they mostly died of the same cause.
+	samples = 3
+	// eventsShown bounds the service events among the details.
+	eventsShown = 5
+)
+
+// diagnosed ends a deployment that has failed, and says why.
+func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) ending {
+	r.note(u, report.Note, "%s", v.reason)
+	e := ending{status: v.status, reason: v.reason}
+	cause, details, s := r.causes(ctx, u, t)
+	e.details, e.running = details, s.Running
+	if cause != "" {
+		e.reason += ": " + cause
+	}
+	if now := s.Primary().TaskDefinition; v.status == report.Failed && now != "" && now != t.mine.wanted {
+		e.reason += fmt.Sprintf("; the service now runs %s", now.Name())
+	}
+	return e
+}
+
+// timedOut ends a deployment that did not end in its time: it says what was
+// being waited for and what goes on without the run.
+func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time.Duration) ending {
+	cause, details, s := r.causes(ctx, u, t)
+	phase := r.phase(ctx, u, t)
+	reason := fmt.Sprintf("not deployed in %s, waiting for %s", timeout, phase)
+	if t.doing != "" {
+		reason += " (" + t.doing + ")"
+	}
+	reason += fmt.Sprintf("; ECS goes on deploying %s", t.mine.wanted.Name())
+	if cause != "" {
+		reason += ": " + cause
+	}
+	return ending{status: report.Failed, reason: reason, details: details, running: s.Running}
+}
+
+// phase is what the deployment's tasks are doing: placing, pulling, health
+// check, draining.
+func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
+	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, t.mine.id, "RUNNING")
+	if err != nil {
+		return "its tasks (which could not be read)"
+	}
+	counts := make(map[string]int)
+	for _, task := range tasks {
+		switch {
+		case task.Status == "PROVISIONING":
+			counts["placing"]++
+		case task.Status == "PENDING":
+			counts["pulling"]++
+		case task.Status == "RUNNING" && task.Health == "HEALTHY":
+		default:
+			counts["health check"]++
+		}
+	}
+	if t.last.ARN != "" && t.last.Running >= t.last.Requested && t.last.SourceRunning > 0 {
+		return "draining: the new tasks run, the old ones have not stopped"
+	}
+	for _, phase := range []string{"pulling", "placing", "health check"} {
+		if counts[phase] > 0 {
+			return fmt.Sprintf("%s (%d tasks)", phase, counts[phase])
+		}
+	}
+	return "placing: no task could be started"
+}
+
+// causes looks for the reason why tasks of the deployment stopped or never
+// started: one line, the evidence, and the service as it is now. It is best
+// effort: what cannot be read is said among the details.
+func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string, details []string, s fleet.Service) {
+	found, err := u.client.Services(ctx, u.env.Cluster, []string{u.spec.ECSName})
+	if err != nil {
+		details = append(details, fmt.Sprintf("the service could not be read: %v", err))
+	}
+	s = found[u.spec.ECSName]
+	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, t.mine.id, "STOPPED")
+	if err != nil {
+		details = append(details, fmt.Sprintf("stopped tasks could not be read: %v", err))
+	}
+	for _, task := range tasks {
+		if normal(task) || len(details) > samples*(2+len(task.Containers)) {
+			continue
+		}
+		why := stoppedBecause(task)
+		if cause == "" {
+			cause = why
+		}
+		details = append(details, fmt.Sprintf("task %s: %s", task.ARN.Name(), why))
+		details = append(details, r.lastLines(ctx, u, task)...)
+		if len(details) >= samples {
+			break
+		}
+	}
+	events := r.events(s, t)
+	if cause == "" {
+		cause = telling(events)
+	}
+	return cause, append(details, events...), s
+}
+
+// normal: a task that a scale-in or a deployment stopped on purpose.
+func normal(task fleet.Task) bool {
+	return task.StopCode == "ServiceSchedulerInitiated" && !strings.Contains(task.Reason, "health checks") || task.StopCode == "UserInitiated"
+}
+
+func stoppedBecause(task fleet.Task) string {
+	var parts []string
+	if task.StopCode != "" {
+		parts = append(parts, task.StopCode)
+	}
+	if task.Reason != "" {
+		parts = append(parts, task.Reason)
+	}
+	for _, c := range task.Containers {
+		switch {
+		case c.ExitCode != nil && *c.ExitCode != 0:
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("container %s exited with code %d %s", c.Name, *c.ExitCode, c.Reason)))
+		case c.Reason != "" && !strings.Contains(task.Reason, c.Reason):
+			parts = append(parts, fmt.Sprintf("container %s: %s", c.Name, c.Reason))
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// lastLines are the last log lines of the containers that ended badly.
+func (r *Rollout) lastLines(ctx context.Context, u *unit, task fleet.Task) []string {
+	var details []string
+	for _, c := range task.Containers {
+		if c.ExitCode == nil || *c.ExitCode == 0 {
+			continue
+		}
+		for _, known := range u.draft.Base.Containers {
+			if known.Name != c.Name {
+				continue
+			}
+			lines, err := u.client.LastLines(ctx, task.ARN, known)
+			if err != nil {
+				details = append(details, fmt.Sprintf("the log of %s could not be read: %v", c.Name, err))
+			}
+			for _, line := range lines {
+				details = append(details, c.Name+" | "+line)
+			}
+		}
+	}
+	return details
+}
+
+// events are the service's events since the deployment was created, oldest
+// first, without the routine ones.
+func (r *Rollout) events(s fleet.Service, t tracked) []string {
+	var created time.Time
+	for _, d := range t.service.Deployments {
+		if d.ID == t.mine.id {
+			created = d.Created.Add(-time.Second) // AWS's times have no more than seconds
+		}
+	}
+	var texts []string
+	for _, e := range s.EventsSince(created) {
+		if !strings.Contains(e.Text, "has reached a steady state") && len(texts) < eventsShown {
+			texts = append([]string{"event: " + e.Text}, texts...)
+		}
+	}
+	return texts
+}
+
+// telling is the event that explains why no task runs.
+func telling(events []string) string {
+	for _, e := range events {
+		for _, sign := range []string{"unable to place", "unable to consistently start", "unable to stop or start", "unhealthy", "failed"} {
+			if strings.Contains(e, sign) {
+				return strings.TrimPrefix(e, "event: ")
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,336 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ecs-fleet/internal/cloud"
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/plan"
+	"ecs-fleet/internal/report"
+)
+
+// looking is how many calls of the inspection are under way at once. The quotas
+// pace them; this only bounds goroutines and connections.
+const looking = 64
+
+// Inspect looks at everything that AWS shows of the fleet and plans each
+// service; it writes nothing. It returns the mistakes that only AWS could tell
+// (a cluster, service, container or image that does not exist, the wrong
+// account), all of them: with one, the run must not go on. An environment that
+// may not be read is no mistake: it fails in Run, and the others go on.
+func (r *Rollout) Inspect(ctx context.Context) []string {
+	r.each(ctx, r.units, r.enter)
+	r.inspectServices(ctx)
+	r.each(ctx, r.sound(), r.draft)
+	images := r.inspectImages(ctx)
+	moved := r.movedTags(ctx, images)
+	var definitions []fleet.TaskDefinition
+	for _, u := range r.sound() {
+		u.make(r.options, moved[u])
+		definitions = append(definitions, u.draft.Base)
+	}
+	mistakes := r.mistakes()
+	if len(definitions) == len(r.units) { // else the container may be in what could not be read
+		mistakes = append(mistakes, r.options.Images.Unmatched(definitions)...)
+	}
+	return mistakes
+}
+
+// Refuse ends every service as not started: the run had mistakes.
+func (r *Rollout) Refuse() {
+	for _, u := range r.units {
+		why := "the run was refused before it began"
+		if u.wrong != "" {
+			why = u.wrong
+		}
+		r.end(u, ending{status: report.NotStarted, reason: why})
+	}
+}
+
+// DryRun ends every service as planned, or as the plan says already.
+func (r *Rollout) DryRun() {
+	for _, u := range r.units {
+		if e, over := settled(u); over {
+			r.end(u, e)
+		} else {
+			r.end(u, ending{status: report.Planned})
+		}
+	}
+}
+
+func (r *Rollout) mistakes() []string {
+	var mistakes []string
+	for _, u := range r.units {
+		if u.wrong != "" && !slices.Contains(mistakes, u.wrong) {
+			mistakes = append(mistakes, u.wrong)
+		}
+	}
+	return mistakes
+}
+
+// sound are the units of which nothing bad is known so far.
+func (r *Rollout) sound() []*unit {
+	return slices.DeleteFunc(slices.Clone(r.units), func(u *unit) bool { return u.err != nil || u.wrong != "" })
+}
+
+// each runs look for all units and keeps what it returns with the unit.
+func (r *Rollout) each(ctx context.Context, units []*unit, look func(context.Context, *unit) error) {
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for _, u := range units {
+		all.Go(func() error {
+			u.keep(look(ctx, u))
+			return nil
+		})
+	}
+	_ = all.Wait() // never an error: each unit has its own
+}
+
+// keep sorts an error of the inspection: what does not exist is the user's
+// mistake, anything else is the environment's trouble.
+func (u *unit) keep(err error) {
+	missing, account := (*cloud.MissingError)(nil), (*cloud.WrongAccountError)(nil)
+	wrong := (*mistake)(nil)
+	switch {
+	case err == nil:
+	case errors.As(err, &account):
+		u.wrong = fmt.Sprintf("environment %q: %v", u.env.Name, err)
+	case errors.As(err, &missing), errors.As(err, &wrong):
+		u.wrong = fmt.Sprintf("%s: %v", u.ref, err)
+	default:
+		u.err = err
+	}
+}
+
+// mistake is something that the user has to correct, seen in what AWS shows.
+type mistake struct{ text string }
+
+func (m *mistake) Error() string { return m.text }
+
+func (r *Rollout) enter(ctx context.Context, u *unit) error {
+	client, err := r.cloud.Client(ctx, cloud.PlaceOf(u.env))
+	u.client = client
+	return err
+}
+
+// inspectServices describes all services of a cluster together.
+func (r *Rollout) inspectServices(ctx context.Context) {
+	clusters := make(map[clusterKey][]*unit)
+	for _, u := range r.sound() {
+		clusters[clusterOf(u)] = append(clusters[clusterOf(u)], u)
+	}
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for _, units := range clusters {
+		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
+			all.Go(func() error {
+				look(ctx, chunk)
+				return nil
+			})
+		}
+	}
+	_ = all.Wait() // never an error: each unit has its own
+}
+
+// clusterKey is a cluster seen with one role.
+type clusterKey struct {
+	client *cloud.Client
+	name   string
+}
+
+func clusterOf(u *unit) clusterKey { return clusterKey{u.client, u.env.Cluster} }
+
+// look describes services of one cluster, at most as many as fit in one call.
+func look(ctx context.Context, units []*unit) {
+	names := make([]string, len(units))
+	for i, u := range units {
+		names[i] = u.spec.ECSName
+	}
+	client, cluster := units[0].client, units[0].env.Cluster
+	found, err := client.Services(ctx, cluster, names)
+	for _, u := range units {
+		s, ok := found[u.spec.ECSName]
+		switch {
+		case err != nil:
+			u.keep(err)
+		case !ok:
+			u.keep(client.MissingService(ctx, cluster, u.spec.ECSName))
+		default:
+			u.saw(s)
+			u.keep(deployable(s))
+		}
+	}
+}
+
+// saw remembers what AWS showed of the service just now.
+func (u *unit) saw(s fleet.Service) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.seen, u.at = s, time.Now()
+}
+
+func deployable(s fleet.Service) error {
+	switch {
+	case s.Status == "DRAINING":
+		return &mistake{fmt.Sprintf("service %q is being deleted", s.Name)}
+	case s.Controller != "ECS":
+		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller", s.Name, s.Controller)}
+	case s.Primary().TaskDefinition == "":
+		return &mistake{fmt.Sprintf("service %q has no primary deployment to start from", s.Name)}
+	}
+	return nil
+}
+
+// draft finds out which revision the service is to run.
+func (r *Rollout) draft(ctx context.Context, u *unit) error {
+	base, err := u.client.TaskDefinition(ctx, u.seen.Primary().TaskDefinition)
+	if err != nil {
+		return err
+	}
+	edits, err := r.options.Images.Edits(u.spec, base)
+	if err != nil {
+		return &mistake{err.Error()}
+	}
+	u.draft, err = u.client.Draft(ctx, base, edits)
+	return err
+}
+
+// make plans the service from what has been seen.
+func (u *unit) make(o Options, moved string) {
+	u.plan = plan.Make(plan.In{
+		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress,
+	})
+}
+
+// inspectImages asks the registries for the wanted images: each image once,
+// whoever wants it. It returns the digests of those that could be read.
+func (r *Rollout) inspectImages(ctx context.Context) map[cloud.Image]string {
+	wanted := make(map[cloud.Image][]*unit)
+	elsewhere := make(map[string]bool)
+	for _, u := range r.sound() {
+		for _, reference := range u.draft.Edits {
+			if image, ok := cloud.ParseImage(reference); ok {
+				wanted[image] = append(wanted[image], u)
+			} else {
+				elsewhere[plan.Repository(reference)] = true
+			}
+		}
+	}
+	if len(elsewhere) > 0 {
+		r.notes = append(r.notes, "not checked before the deploy, since not in a private ECR registry: "+strings.Join(slices.Sorted(maps.Keys(elsewhere)), ", "))
+	}
+	digests := make(map[cloud.Image]string)
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for image, units := range wanted {
+		all.Go(func() error {
+			digest, err := digestFor(ctx, image, units)
+			mu.Lock()
+			defer mu.Unlock()
+			r.keepDigest(digests, image, units, digest, err)
+			return nil
+		})
+	}
+	_ = all.Wait() // never an error: see keepDigest
+	slices.Sort(r.notes)
+	return digests
+}
+
+// digestFor asks with one client after the other until one may read the
+// registry: the roles of a fleet need not all have the permission.
+func digestFor(ctx context.Context, image cloud.Image, units []*unit) (digest string, err error) {
+	asked := make(map[*cloud.Client]bool)
+	for _, u := range units {
+		if asked[u.client] {
+			continue
+		}
+		asked[u.client] = true
+		digest, err = u.client.Digest(ctx, image)
+		if !cloud.Denied(err) {
+			return digest, err
+		}
+	}
+	return "", err
+}
+
+func (r *Rollout) keepDigest(digests map[cloud.Image]string, image cloud.Image, units []*unit, digest string, err error) {
+	var missing *cloud.MissingError
+	switch {
+	case err == nil:
+		digests[image] = digest
+	case errors.As(err, &missing):
+		for _, u := range units {
+			u.wrong = fmt.Sprintf("%v, wanted by %s", err, units[0].ref)
+			if more := len(units) - 1; more > 0 {
+				u.wrong += fmt.Sprintf(" and %d more", more)
+			}
+		}
+	default:
+		r.notes = append(r.notes, fmt.Sprintf("not checked before the deploy: image %s:%s: %v", image.Repository, image.Tag, err))
+	}
+}
+
+// movedTags finds the services that would be left alone although their tag
+// means other bytes by now, and says which.
+func (r *Rollout) movedTags(ctx context.Context, digests map[cloud.Image]string) map[*unit]string {
+	byClient := make(map[*cloud.Client][]*unit)
+	for _, u := range r.sound() {
+		same := u.draft.Equal == u.seen.Primary().TaskDefinition && len(u.draft.Edits) > 0 && len(u.seen.Revisions) > 0
+		if same && !r.options.Force && !plan.InProgress(u.seen) {
+			byClient[u.client] = append(byClient[u.client], u)
+		}
+	}
+	moved := make(map[*unit]string)
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for client, units := range byClient {
+		all.Go(func() error {
+			var revisions []fleet.ARN
+			for _, u := range units {
+				revisions = append(revisions, u.seen.Revisions...)
+			}
+			running, err := client.RunningDigests(ctx, revisions)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				r.notes = append(r.notes, fmt.Sprintf("whether tags have moved could not be checked: %v", err))
+				return nil
+			}
+			for _, u := range units {
+				if what := movedTag(u, digests, running); what != "" {
+					moved[u] = what
+				}
+			}
+			return nil
+		})
+	}
+	_ = all.Wait() // never an error: it becomes a note
+	return moved
+}
+
+func movedTag(u *unit, digests map[cloud.Image]string, running map[fleet.ARN]map[string]string) string {
+	for _, container := range slices.Sorted(maps.Keys(u.draft.Edits)) {
+		image, _ := cloud.ParseImage(u.draft.Edits[container])
+		want := digests[image]
+		for _, revision := range u.seen.Revisions {
+			if got := running[revision][container]; want != "" && got != "" && got != want {
+				return fmt.Sprintf("%s: %s → %s", container, short(got), short(want))
+			}
+		}
+	}
+	return ""
+}
+
+// short is enough of a digest to tell it from another.
+func short(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }

@@ -1,0 +1,126 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/report"
+)
+
+// verdict is what a snapshot says of a deployment of ours. The zero value:
+// still under way.
+type verdict struct {
+	over   bool
+	status report.Status // when over
+	reason string        // when over and not deployed
+	doing  string        // when not over: what is going on
+	// failing: ECS is undoing it; the verdict is known, only its end is not.
+	failing bool
+}
+
+// judge reads a service deployment: exactly one of ours, never "the service is
+// steady", which is also true after a rollback. It decides by the statuses of
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
+func judge(d fleet.ServiceDeployment) verdict {
+	switch d.Status {
+	case "SUCCESSFUL":
+		return verdict{over: true, status: report.Deployed}
+	case "ROLLBACK_SUCCESSFUL":
+		return verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back" + because(d)}
+	case "ROLLBACK_FAILED":
+		return verdict{over: true, status: report.RollbackFailed, reason: "the deployment failed and so did ECS's rollback" + because(d)}
+	case "STOPPED":
+		return verdict{over: true, status: report.Failed, reason: "the deployment was stopped" + because(d)}
+	case "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS":
+		return verdict{failing: true, doing: "rolling back" + because(d)}
+	case "STOP_REQUESTED":
+		return verdict{failing: true, doing: "stopping" + because(d)}
+	case "PENDING":
+		return verdict{doing: "pending"}
+	}
+	return verdict{doing: progress(d)} // IN_PROGRESS, and what AWS may add
+}
+
+func because(d fleet.ServiceDeployment) string {
+	var why []string
+	for _, text := range []string{d.RollbackReason, d.Reason} {
+		if text != "" && !strings.Contains(strings.Join(why, " "), text) {
+			why = append(why, text)
+		}
+	}
+	if len(d.Alarms) > 0 {
+		why = append(why, "alarms "+strings.Join(d.Alarms, ", "))
+	}
+	if len(why) == 0 {
+		return ""
+	}
+	return ": " + strings.TrimSuffix(strings.Join(why, "; "), ".")
+}
+
+func progress(d fleet.ServiceDeployment) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of %d new tasks run", d.Running, d.Requested)
+	if d.Pending > 0 {
+		fmt.Fprintf(&b, ", %d starting", d.Pending)
+	}
+	if d.FailedTasks > 0 {
+		fmt.Fprintf(&b, ", %d failed", d.FailedTasks)
+	}
+	if d.Running >= d.Requested && d.SourceRunning > 0 {
+		fmt.Fprintf(&b, ", %d old ones draining", d.SourceRunning)
+	}
+	if d.Stage != "" {
+		b.WriteString(", " + strings.ToLower(strings.ReplaceAll(d.Stage, "_", " ")))
+	}
+	return b.String()
+}
+
+// mine is what tells a deployment of ours among a service's deployments.
+type mine struct {
+	id      string    // "ecs-svc/…"
+	wanted  fleet.ARN // the revision that it runs
+	before  fleet.ARN // the revision that ran before
+	sawDone bool      // it was seen COMPLETED earlier
+}
+
+// judgeService reads DescribeServices, for services whose deployments cannot be
+// followed by ARN. A deployment that is gone from the list ended unseen: that
+// is never a success unless it was seen COMPLETED.
+func judgeService(s fleet.Service, m mine) verdict {
+	primary := s.Primary()
+	for _, d := range s.Deployments {
+		if d.ID != m.id {
+			continue
+		}
+		switch {
+		case d.RolloutState == "FAILED":
+			return verdict{over: true, status: report.Failed, reason: "the deployment failed: " + strings.TrimSuffix(d.Reason, ".")}
+		case d.Status != "PRIMARY":
+			return replaced(primary, m)
+		case d.RolloutState == "COMPLETED", d.RolloutState == "" && steady(s):
+			return verdict{over: true, status: report.Deployed}
+		}
+		return verdict{doing: progress(fleet.ServiceDeployment{Running: d.Running, Requested: d.Desired, Pending: d.Pending, FailedTasks: d.FailedTasks, SourceRunning: s.Running - d.Running})}
+	}
+	if m.sawDone {
+		return verdict{over: true, status: report.Deployed}
+	}
+	return replaced(primary, m)
+}
+
+// replaced judges a deployment that is PRIMARY no more.
+func replaced(primary fleet.Deployment, m mine) verdict {
+	if primary.TaskDefinition == m.before || strings.Contains(strings.ToLower(primary.Reason), "rolling back") {
+		if primary.RolloutState == "IN_PROGRESS" {
+			return verdict{failing: true, doing: "rolling back to " + primary.TaskDefinition.Name()}
+		}
+		return verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to " + primary.TaskDefinition.Name()}
+	}
+	return verdict{over: true, status: report.Failed, reason: fmt.Sprintf("superseded by another deployment, of %s", primary.TaskDefinition.Name())}
+}
+
+// steady: nothing is going on in the service.
+func steady(s fleet.Service) bool {
+	return len(s.Deployments) == 1 && s.Running == s.Desired && s.Pending == 0
+}

@@ -1,0 +1,393 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"ecs-fleet/internal/cloud"
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/plan"
+	"ecs-fleet/internal/report"
+	"ecs-fleet/internal/watch"
+)
+
+// ending is how a service's way through the run ended.
+type ending struct {
+	status  report.Status
+	reason  string
+	details []string
+	running int
+	desired *int // nil: as planned
+}
+
+// lifecycle takes one service from its plan to its end.
+func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
+	for {
+		if e, over := settled(u); over {
+			return e
+		}
+		again, e := r.steps(ctx, u)
+		if !again {
+			return e
+		}
+		// What was planned is out of date: somebody else's deployment has ended.
+		if err := r.replan(ctx, u); err != nil {
+			return r.trouble(ctx, err)
+		}
+	}
+}
+
+// settled ends a service for which there is nothing to do, or nothing may be
+// done.
+func settled(u *unit) (ending, bool) {
+	switch {
+	case u.err != nil:
+		return ending{status: report.Failed, reason: u.err.Error()}, true
+	case u.plan.Skip != "":
+		s, _ := u.last()
+		return ending{status: report.Unchanged, reason: u.plan.Skip, running: s.Running}, true
+	case u.plan.Refuse != "" && u.plan.Failed:
+		return ending{status: report.Failed, reason: u.plan.Refuse}, true
+	case u.plan.Refuse != "":
+		return ending{status: report.NotStarted, reason: u.plan.Refuse}, true
+	}
+	return ending{}, false
+}
+
+// steps carries the plan's steps out. It asks to be planned again when the
+// service has changed under the plan.
+func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
+	var made fleet.ARN
+	for _, step := range u.plan.Steps {
+		switch step := step.(type) {
+		case plan.Settle:
+			if err := r.settle(ctx, u, step); err != nil {
+				return false, r.trouble(ctx, err)
+			}
+			return true, ending{}
+		case plan.Register:
+			arn, err := r.registered(ctx, u, step)
+			if err != nil {
+				return false, r.trouble(ctx, err)
+			}
+			made = arn
+		case plan.Deploy:
+			if step.TaskDefinition == "" {
+				step.TaskDefinition = made
+			}
+			return r.deploy(ctx, u, step)
+		case plan.Watch:
+			r.note(u, report.Started, "found the deployment %s under way already", step.ID)
+			s, _ := u.last()
+			u.accepted = time.Now()
+			u.plan.To.TaskDefinition = s.Primary().TaskDefinition
+			return false, r.follow(ctx, u, tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: before(s)}, arn: step.Deployment})
+		}
+	}
+	return false, ending{status: report.Unchanged, reason: "nothing to do"}
+}
+
+// before is the revision that a deployment under way replaces.
+func before(s fleet.Service) fleet.ARN {
+	for _, d := range s.Deployments {
+		if d.Status == "ACTIVE" {
+			return d.TaskDefinition
+		}
+	}
+	return ""
+}
+
+// registered is the revision that was registered ahead, or is registered now.
+func (r *Rollout) registered(ctx context.Context, u *unit, step plan.Register) (fleet.ARN, error) {
+	if u.registration == nil {
+		return r.register(ctx, u, step)
+	}
+	u.registration.wait(ctx)
+	select {
+	case <-u.registration.done:
+		return u.registration.arn, u.registration.err
+	default:
+		return "", context.Cause(ctx)
+	}
+}
+
+// settle waits until no deployment of the service is under way, having stopped
+// it first where the user wants that.
+func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
+	r.note(u, report.Waiting, "%s", step)
+	timeout := r.timeout(u)
+	within, cancel := context.WithTimeout(ctx, r.real(timeout))
+	defer cancel()
+	if step.Stop && step.Deployment != "" {
+		writing, done := r.writing(ctx)
+		defer done()
+		if err := u.client.StopDeployment(writing, step.Deployment); err != nil {
+			return err
+		}
+	}
+	for {
+		s, err := r.looks.service(within, u)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case within.Err() != nil:
+			return fmt.Errorf("the deployment %s, which was in progress before, did not end in %s; end it, or set on-in-progress to stop", step.ID, timeout)
+		case err != nil:
+			return err
+		case !plan.InProgress(s):
+			return nil
+		}
+	}
+}
+
+// replan looks at the service again and plans it anew.
+func (r *Rollout) replan(ctx context.Context, u *unit) error {
+	found, err := u.client.Services(ctx, u.env.Cluster, []string{u.spec.ECSName})
+	if err != nil {
+		return err
+	}
+	s, ok := found[u.spec.ECSName]
+	if !ok {
+		return u.client.MissingService(ctx, u.env.Cluster, u.spec.ECSName)
+	}
+	u.saw(s)
+	u.registration = nil
+	u.client.Forget(u.draft.Base.Family)
+	if err := r.draft(ctx, u); err != nil {
+		return err
+	}
+	u.make(r.options, "")
+	return nil
+}
+
+// deploy makes the service run the revision and follows the deployment that
+// this starts.
+func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again bool, e ending) {
+	s, err := r.glance(ctx, u)
+	if err != nil {
+		return false, r.trouble(ctx, err)
+	}
+	switch primary := s.Primary(); {
+	case primary.TaskDefinition != step.Replaces && primary.TaskDefinition != step.TaskDefinition:
+		return false, ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf(
+			"somebody else has deployed %s since this run began; expected %s; the service was left as it is", primary.TaskDefinition.Name(), step.Replaces.Name())}
+	case primary.TaskDefinition != step.Replaces, plan.InProgress(s):
+		return true, ending{}
+	}
+	if ctx.Err() != nil {
+		return false, ending{status: report.NotStarted, reason: cancelledBefore}
+	}
+	r.note(u, report.Waiting, "updating")
+	writing, done := r.writing(ctx)
+	defer done()
+	answer, err := u.client.UpdateService(writing, cloud.Update{
+		Cluster: u.env.Cluster, Service: u.spec.ECSName, TaskDefinition: step.TaskDefinition, Force: step.Force, Before: s.Primary().ID,
+	})
+	if err != nil {
+		return false, r.trouble(ctx, err)
+	}
+	u.accepted = time.Now()
+	u.plan.To.TaskDefinition = step.TaskDefinition
+	primary := answer.Primary()
+	if primary.ID == s.Primary().ID {
+		// ECS saw nothing to change: it runs this very revision already.
+		return false, ending{status: report.Unchanged, reason: "already runs " + step.TaskDefinition.Name(), running: answer.Running}
+	}
+	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), primary.ID)
+	arn := answer.Current
+	if arn == s.Current {
+		arn = "" // not shown yet
+	}
+	return false, r.follow(ctx, u, tracked{
+		service: answer, previous: s.Current, arn: arn,
+		mine: mine{id: primary.ID, wanted: step.TaskDefinition, before: s.Primary().TaskDefinition},
+	})
+}
+
+// tracked is a deployment of ours that is being followed.
+type tracked struct {
+	service  fleet.Service // as last seen
+	previous fleet.ARN     // the service deployment before ours
+	arn      fleet.ARN     // of our service deployment; empty: not known yet
+	byList   bool          // service deployments cannot be read: judge by DescribeServices
+	mine     mine
+	doing    string
+	last     fleet.ServiceDeployment
+}
+
+// follow watches a deployment until it has ended or its time has.
+func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
+	if r.options.WaitFor == "started" {
+		return ending{status: report.Deployed, running: t.service.Running, reason: "started and not waited for (wait-for: started)"}
+	}
+	timeout := r.timeout(u)
+	within, cancel := context.WithTimeout(ctx, r.real(timeout))
+	defer cancel()
+	r.pause(within, firstPoll)
+	for {
+		v, err := r.snapshot(within, u, &t)
+		switch {
+		case ctx.Err() != nil:
+			return r.cancelled(t)
+		case within.Err() != nil:
+			return r.timedOut(ctx, u, t, timeout)
+		case err != nil:
+			return r.unwatched(t, err)
+		case v.over && v.status == report.Deployed:
+			return r.finish(ctx, within, u, t, timeout)
+		case v.over:
+			return r.diagnosed(ctx, u, t, v)
+		case v.doing != t.doing:
+			t.doing = v.doing
+			r.note(u, report.Waiting, "%s", v.doing)
+		}
+	}
+}
+
+// snapshot looks once, by service deployment where there are any.
+func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, error) {
+	if t.arn != "" && !t.byList {
+		d, err := r.looks.deployment(ctx, u, t.arn)
+		switch {
+		case cloud.Unsupported(err):
+			t.byList = true
+			r.note(u, report.Note, "following the deployment by DescribeServices: %v", err)
+		case errors.Is(err, watch.ErrMissing):
+			return verdict{doing: "waiting for AWS to show the deployment"}, nil
+		case err != nil:
+			return verdict{}, err
+		case !belongs(d, t.mine):
+			// Somebody else's: it replaced ours before AWS showed ours.
+			t.byList = true
+		default:
+			t.last = d
+			return judge(d), nil
+		}
+	}
+	s, err := r.looks.service(ctx, u)
+	if errors.Is(err, watch.ErrMissing) {
+		return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	t.service = s
+	if s.Current != "" && s.Current != t.previous && !t.byList {
+		t.arn = s.Current
+	}
+	v := judgeService(s, t.mine)
+	t.mine.sawDone = t.mine.sawDone || v.over && v.status == report.Deployed
+	if unseen(s, t.mine) && r.since(u.accepted) < visibleWithin {
+		return verdict{doing: "waiting for AWS to show the deployment"}, nil
+	}
+	return v, nil
+}
+
+// visibleWithin is how long a describe may not show what an update has begun.
+// ECS promises no bound, and advises to wait from seconds to minutes.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+const visibleWithin = time.Minute
+
+// unseen: the list does not hold the deployment of ours at all.
+func unseen(s fleet.Service, m mine) bool {
+	for _, d := range s.Deployments {
+		if d.ID == m.id {
+			return false
+		}
+	}
+	return true
+}
+
+// belongs tells whether a service deployment is the one behind "ecs-svc/…": the
+// digits occur in its target revision's ARN. Where AWS writes it otherwise, the
+// list of deployments decides.
+func belongs(d fleet.ServiceDeployment, m mine) bool {
+	digits := strings.TrimPrefix(m.id, "ecs-svc/")
+	return d.TargetRevision == "" || strings.Contains(string(d.TargetRevision), digits)
+}
+
+// finish ends a deployment that has succeeded, and waits for the service to be
+// stable where the user wants that.
+func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeout time.Duration) ending {
+	running, desired := t.service.Running, t.service.Desired
+	if t.last.ARN != "" {
+		running, desired = t.last.Running, t.last.Requested
+	}
+	if r.options.WaitFor == "stable" {
+		for {
+			s, err := r.looks.service(within, u)
+			switch {
+			case ctx.Err() != nil:
+				return ending{status: report.Cancelled, running: running, reason: "the run was cancelled; the deployment had succeeded, the service was not stable yet"}
+			case within.Err() != nil:
+				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", timeout, unsteady(t.service))}
+			case err != nil:
+				return r.unwatched(t, err)
+			}
+			t.service = s
+			running, desired = s.Running, s.Desired
+			if steady(s) && s.Primary().TaskDefinition == t.mine.wanted {
+				break
+			}
+			if s.Primary().TaskDefinition != t.mine.wanted {
+				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, then superseded by another deployment, of %s", s.Primary().TaskDefinition.Name())}
+			}
+			r.note(u, report.Waiting, "deployed, %s", unsteady(s))
+		}
+	}
+	e := ending{status: report.Deployed, running: running, desired: &desired}
+	if desired == 0 {
+		e.reason = "deployed but unproven: 0 tasks desired, so none has started"
+	}
+	return e
+}
+
+func unsteady(s fleet.Service) string {
+	return fmt.Sprintf("%d of %d tasks run, %d pending, %d deployments", s.Running, s.Desired, s.Pending, len(s.Deployments))
+}
+
+// cancelled ends a service whose deployment goes on without the run.
+func (r *Rollout) cancelled(t tracked) ending {
+	doing := t.doing
+	if doing == "" {
+		doing = "just begun"
+	}
+	return ending{status: report.Cancelled, running: t.last.Running, reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on deploying %s", doing, t.mine.wanted.Name())}
+}
+
+// unwatched ends a service whose deployment cannot be followed any more.
+func (r *Rollout) unwatched(t tracked, err error) ending {
+	return ending{status: report.Failed, running: t.last.Running, reason: fmt.Sprintf("deploying %s was begun and its end is not known; ECS goes on with it: %v", t.mine.wanted.Name(), err)}
+}
+
+// trouble ends a service that an error stopped before its update was accepted.
+func (r *Rollout) trouble(ctx context.Context, err error) ending {
+	if ctx.Err() != nil {
+		return ending{status: report.NotStarted, reason: cancelledBefore}
+	}
+	return ending{status: report.Failed, reason: err.Error()}
+}
+
+// timeout is how long a deployment of the service may take, on AWS's clock.
+func (r *Rollout) timeout(u *unit) time.Duration {
+	if u.env.Timeout > 0 {
+		return u.env.Timeout
+	}
+	return r.options.Timeout
+}
+
+// writing bounds how long a write may be refused.
+func (r *Rollout) writing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithDeadline(ctx, r.began.Add(r.real(writesEnd)))
+}
+
+// pause sleeps for a duration of AWS's clock, or until ctx ends.
+func (r *Rollout) pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(r.real(d)):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,143 @@
+package rollout
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"ecs-fleet/internal/cloud"
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/watch"
+)
+
+// How often AWS is asked, on AWS's clock. Every tick costs one call for twenty
+// deployments of an account and Region (DescribeServiceDeployments, 20 a second)
+// or for ten services of a cluster (DescribeServices, 20 a second).
+const (
+	// firstPoll is when a rolling deployment can have ended at the earliest: a
+	// task has to be placed, pulled and started, and an old one drained.
+	firstPoll = 20 * time.Second
+	// pollEvery is how late an end is noticed at the most.
+	pollEvery = 10 * time.Second
+	// pollEachKey stretches the interval for large fleets, such that a thousand
+	// deployments take a quarter of the read quota.
+	pollEachKey = 10 * time.Millisecond
+)
+
+// observers are the run's shared polls.
+type observers struct {
+	rollout *Rollout
+	ctx     context.Context
+
+	mu          sync.Mutex
+	deployments map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment]
+	services    map[clusterKey]*watch.Group[string, fleet.Service]
+	glances     map[clusterKey]*sync.Mutex
+}
+
+func (o *observers) start(ctx context.Context, r *Rollout) {
+	o.ctx, o.rollout = ctx, r
+	o.deployments = make(map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment])
+	o.services = make(map[clusterKey]*watch.Group[string, fleet.Service])
+	o.glances = make(map[clusterKey]*sync.Mutex)
+}
+
+// wait blocks until the goroutines of all polls have ended.
+func (o *observers) wait() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, g := range o.deployments {
+		g.Wait()
+	}
+	for _, g := range o.services {
+		g.Wait()
+	}
+}
+
+func (o *observers) every(keys int) time.Duration {
+	return o.rollout.real(max(pollEvery, time.Duration(keys)*pollEachKey))
+}
+
+// deployment is the next snapshot of a service deployment.
+func (o *observers) deployment(ctx context.Context, u *unit, arn fleet.ARN) (fleet.ServiceDeployment, error) {
+	o.mu.Lock()
+	g := o.deployments[u.client]
+	if g == nil {
+		g = watch.New(o.ctx, o.every, cloud.DeploymentsPerCall, u.client.ServiceDeployments)
+		o.deployments[u.client] = g
+	}
+	o.mu.Unlock()
+	return g.Next(ctx, arn)
+}
+
+// service is the next snapshot of a service.
+func (o *observers) service(ctx context.Context, u *unit) (fleet.Service, error) {
+	o.mu.Lock()
+	key := clusterOf(u)
+	g := o.services[key]
+	if g == nil {
+		g = watch.New(o.ctx, o.every, cloud.ServicesPerCall, func(ctx context.Context, names []string) (map[string]fleet.Service, error) {
+			return key.client.Services(ctx, key.name, names)
+		})
+		o.services[key] = g
+	}
+	o.mu.Unlock()
+	s, err := g.Next(ctx, u.spec.ECSName)
+	if err == nil {
+		u.saw(s)
+	}
+	return s, err
+}
+
+// freshFor is how old a look at a service may be when the service is updated.
+const freshFor = 30 * time.Second
+
+// glance returns what AWS shows of the service now, give or take freshFor. One
+// call looks at the neighbours in the cluster, too: their turn comes next.
+func (r *Rollout) glance(ctx context.Context, u *unit) (fleet.Service, error) {
+	r.looks.mu.Lock()
+	key := clusterOf(u)
+	lock := r.looks.glances[key]
+	if lock == nil {
+		lock = new(sync.Mutex)
+		r.looks.glances[key] = lock
+	}
+	r.looks.mu.Unlock()
+	lock.Lock()
+	defer lock.Unlock()
+	if s, at := u.last(); r.since(at) < freshFor {
+		return s, nil
+	}
+	units := []*unit{u}
+	turn := slices.Index(r.units, u)
+	for _, other := range slices.Concat(r.units[turn+1:], r.units[:turn]) {
+		if len(units) < cloud.ServicesPerCall && other.client == u.client && other.env.Cluster == u.env.Cluster && other.err == nil {
+			units = append(units, other)
+		}
+	}
+	names := make([]string, len(units))
+	for i, other := range units {
+		names[i] = other.spec.ECSName
+	}
+	found, err := u.client.Services(ctx, u.env.Cluster, names)
+	if err != nil {
+		return fleet.Service{}, err
+	}
+	for _, other := range units {
+		if s, ok := found[other.spec.ECSName]; ok {
+			other.saw(s)
+		}
+	}
+	s, ok := found[u.spec.ECSName]
+	if !ok {
+		return fleet.Service{}, u.client.MissingService(ctx, u.env.Cluster, u.spec.ECSName)
+	}
+	return s, nil
+}
+
+func (u *unit) last() (fleet.Service, time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.seen, u.at
+}

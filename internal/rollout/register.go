@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/plan"
+	"ecs-fleet/internal/report"
+)
+
+// registering is how many registrations of one account and Region are under way
+// at once. More than the burst of the quota (20), so that the bucket is never
+// idle; not all of them, so that the order of the waves is kept.
+const registering = 32
+
+// future is a registration that was begun ahead.
+type future struct {
+	done chan struct{} // closed when the two below are set
+	arn  fleet.ARN
+	err  error
+}
+
+// wait blocks until the registration has ended or ctx has. A nil future has
+// ended.
+func (f *future) wait(ctx context.Context) {
+	if f == nil {
+		return
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	}
+}
+
+// registerAhead begins all registrations in the order of the waves: the next
+// wave's revisions are there when it begins, and the quota that everything
+// waits for is never idle. The function that it returns gives up those that
+// have not been begun, and blocks until all have ended.
+func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	queues := make(map[place][]*unit)
+	for _, wave := range waves {
+		for _, units := range wave {
+			for _, u := range units {
+				if _, ok := registration(u.plan); ok && u.err == nil {
+					u.registration = &future{done: make(chan struct{})}
+					queues[placeOf(u)] = append(queues[placeOf(u)], u)
+				}
+			}
+		}
+	}
+	var all errgroup.Group
+	for _, queue := range queues {
+		all.Go(func() error {
+			var some errgroup.Group
+			some.SetLimit(registering)
+			for _, u := range queue {
+				some.Go(func() error {
+					defer close(u.registration.done)
+					step, _ := registration(u.plan)
+					u.registration.arn, u.registration.err = r.register(ctx, u, step)
+					return nil
+				})
+			}
+			return some.Wait()
+		})
+	}
+	return func() {
+		cancel()
+		_ = all.Wait() // never an error: each future has its own
+	}
+}
+
+func (r *Rollout) register(ctx context.Context, u *unit, step plan.Register) (fleet.ARN, error) {
+	r.note(u, report.Waiting, "registering")
+	ctx, cancel := r.writing(ctx)
+	defer cancel()
+	arn, err := u.client.Register(ctx, step.Draft)
+	if err == nil {
+		r.note(u, report.Note, "registered %s", arn.Name())
+	}
+	return arn, err
+}
+
+// registration is the plan's Register step, when the service need not settle
+// first: what it starts from may change while it does.
+func registration(p plan.Plan) (plan.Register, bool) {
+	for _, step := range p.Steps {
+		switch step := step.(type) {
+		case plan.Settle:
+			return plan.Register{}, false
+		case plan.Register:
+			return step, true
+		}
+	}
+	return plan.Register{}, false
+}
+
+// place is an account and Region: what shares quotas.
+type place struct {
+	account fleet.AccountID
+	region  fleet.Region
+}
+
+func placeOf(u *unit) place { return place{u.client.Account, u.client.Region} }

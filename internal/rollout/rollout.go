@@ -1,0 +1,242 @@
+// Package rollout carries plans out: it looks at what AWS shows, has each
+// service planned, and deploys wave by wave, every service ending in exactly one
+// status.
+//
+// Its one idea: all services go through one lifecycle (settle, register, deploy,
+// watch, judge), each in a goroutine of its own, and what they have to share they
+// share in one place: registrations run ahead in wave order, so that the scarcest
+// quota is never idle (register.go); polls are batched (observe.go); who may
+// begin is decided at one gate (gate.go). A service that fails hurts no
+// neighbour.
+//
+// It knows no AWS type, and nothing of quotas: calls simply take as long as they
+// take.
+//
+// Read next: lifecycle.go, then judge.go.
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ecs-fleet/internal/cloud"
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/plan"
+	"ecs-fleet/internal/report"
+)
+
+// writesEnd is how long after the run's start a write that AWS still refuses
+// fails. A hosted runner ends a job after 6 h.
+// https://docs.github.com/en/actions/reference/limits
+const writesEnd = 6 * time.Hour
+
+// Options say how a rollout goes. WaitFor and OnInProgress are required.
+type Options struct {
+	Images       plan.Images
+	Force        bool          // replace tasks even where nothing changed
+	WaitFor      string        // deployed, stable, started
+	OnInProgress string        // wait, stop, skip, fail
+	Timeout      time.Duration // of a service, where its environment has none
+	MaxParallel  int           // environments in progress at once; 0: no limit
+	// MaxFailures is how many environments may fail. Nil: any number inside a
+	// wave, and none for the next wave to begin.
+	MaxFailures *int
+	// Speed is how many seconds of AWS's clock pass in one real second: 1
+	// except against a simulation that says otherwise. 0 means 1.
+	Speed float64
+	Emit  func(report.Event) // called from many goroutines
+}
+
+// Rollout is one run over a fleet. Make one with New, then Inspect, then Run.
+type Rollout struct {
+	cloud   *cloud.Cloud
+	options Options
+	began   time.Time
+	units   []*unit
+	notes   []string
+	looks   observers
+}
+
+// unit is one service on its way through the run. Its fields belong to the
+// goroutine that works on the service, except where a lock is named.
+type unit struct {
+	ref    fleet.ServiceRef
+	env    fleet.Environment
+	spec   fleet.ServiceSpec
+	client *cloud.Client // nil: the environment could not be entered
+	err    error         // what AWS refused while looking
+	wrong  string        // a mistake that only AWS could tell
+	draft  fleet.Draft
+	plan   plan.Plan
+
+	mu   sync.Mutex
+	seen fleet.Service
+	at   time.Time // when seen was seen
+
+	registration *future // nil: nothing to register ahead
+	accepted     time.Time
+	result       report.Result
+}
+
+// New prepares a rollout over the selected environments. It makes no AWS call.
+func New(c *cloud.Cloud, environments []fleet.Environment, o Options) *Rollout {
+	if o.Speed == 0 {
+		o.Speed = 1
+	}
+	r := &Rollout{cloud: c, options: o, began: time.Now()}
+	for _, env := range environments {
+		for _, spec := range env.Services {
+			r.units = append(r.units, &unit{ref: fleet.ServiceRef{Environment: env.Name, Service: spec.Name}, env: env, spec: spec})
+		}
+	}
+	return r
+}
+
+// Plans are the plans of all services that could be looked at, in the fleet's
+// order. Call it after Inspect.
+func (r *Rollout) Plans() []plan.Plan {
+	var plans []plan.Plan
+	for _, u := range r.units {
+		if u.err == nil && u.wrong == "" {
+			plans = append(plans, u.plan)
+		}
+	}
+	return plans
+}
+
+// Notes are what the user should know of the run as a whole.
+func (r *Rollout) Notes() []string { return r.notes }
+
+// Run carries the plans out and blocks until every service has ended. When ctx
+// ends, nothing new begins, what has begun is left to ECS, and Run returns at
+// once.
+func (r *Rollout) Run(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	defer r.looks.wait()
+	defer stop()
+	r.looks.start(ctx, r)
+	waves := r.waves()
+	abandon := r.registerAhead(ctx, waves)
+	defer abandon()
+	gate := newGate(r.options.MaxParallel, r.options.MaxFailures)
+	for i, wave := range waves {
+		if why := r.blocked(ctx, gate, waves[:i]); why != "" {
+			abandon()
+			r.leave(wave, why)
+			continue
+		}
+		var environments errgroup.Group // one that fails hurts no neighbour: no shared context
+		for _, units := range wave {
+			environments.Go(func() error {
+				r.environment(ctx, gate, units)
+				return nil
+			})
+		}
+		_ = environments.Wait() // never an error: each unit has its result
+	}
+}
+
+// blocked says why the next wave must not begin; empty when it may.
+func (r *Rollout) blocked(ctx context.Context, g *gate, before [][][]*unit) string {
+	switch {
+	case ctx.Err() != nil:
+		return cancelledBefore
+	case g.used():
+		return g.why()
+	case r.options.MaxFailures != nil || len(before) == 0:
+		return ""
+	}
+	last := before[len(before)-1]
+	for _, units := range last {
+		for _, u := range units {
+			if !u.result.Status.Well() {
+				return fmt.Sprintf("not begun: wave %d is not healthy (%s %s)", u.env.Wave, u.ref, u.result.Status)
+			}
+		}
+	}
+	return ""
+}
+
+// environment deploys one environment, its services side by side.
+func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
+	if g.limited() {
+		for _, u := range units { // registering ahead is not in progress
+			u.registration.wait(ctx)
+		}
+	}
+	if err := g.enter(ctx); err != nil {
+		r.leave([][]*unit{units}, err.Error())
+		return
+	}
+	var services sync.WaitGroup
+	for _, u := range units {
+		services.Go(func() { r.end(u, r.lifecycle(ctx, u)) })
+	}
+	services.Wait()
+	g.leave(failed(units))
+	r.options.Emit(report.Event{After: r.elapsed(), Of: fleet.ServiceRef{Environment: units[0].env.Name}, Kind: report.EnvironmentEnded})
+}
+
+func failed(units []*unit) bool {
+	for _, u := range units {
+		if !u.result.Status.Well() {
+			return true
+		}
+	}
+	return false
+}
+
+// leave ends services that the run does not begin.
+func (r *Rollout) leave(environments [][]*unit, why string) {
+	for _, units := range environments {
+		for _, u := range units {
+			if u.err != nil {
+				r.end(u, ending{status: report.Failed, reason: u.err.Error()})
+			} else {
+				r.end(u, ending{status: report.NotStarted, reason: why})
+			}
+		}
+		r.options.Emit(report.Event{After: r.elapsed(), Of: fleet.ServiceRef{Environment: units[0].env.Name}, Kind: report.EnvironmentEnded})
+	}
+}
+
+// waves groups the units: waves of environments of services.
+func (r *Rollout) waves() [][][]*unit {
+	byEnvironment := make(map[string][]*unit)
+	var order []plan.Plan
+	for _, u := range r.units {
+		if byEnvironment[u.env.Name] == nil {
+			order = append(order, plan.Plan{Of: u.ref, Wave: u.env.Wave})
+		}
+		byEnvironment[u.env.Name] = append(byEnvironment[u.env.Name], u)
+	}
+	var waves [][][]*unit
+	for _, wave := range plan.Waves(order) {
+		var environments [][]*unit
+		for _, p := range wave {
+			environments = append(environments, byEnvironment[p.Of.Environment])
+		}
+		waves = append(waves, environments)
+	}
+	return waves
+}
+
+// elapsed is the time since the run began, on AWS's clock.
+func (r *Rollout) elapsed() time.Duration { return r.since(r.began) }
+
+func (r *Rollout) since(t time.Time) time.Duration {
+	return time.Duration(float64(time.Since(t)) * r.options.Speed)
+}
+
+// real is how long a duration of AWS's clock takes here.
+func (r *Rollout) real(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / r.options.Speed)
+}
+
+func (r *Rollout) note(u *unit, kind report.Kind, format string, args ...any) {
+	r.options.Emit(report.Event{After: r.elapsed(), Of: u.ref, Kind: kind, Text: fmt.Sprintf(format, args...)})
+}
