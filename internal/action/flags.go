@@ -43,8 +43,10 @@ func (l *flagLine) next() {
 		l.mistake("argument %q: not a flag; write --name=value", arg)
 	case !known:
 		l.mistake("flag --%s: not known; %s", name, meantFlag(name))
+		l.skipValue(hasValue)
 	case !strings.HasPrefix(arg, "--"):
 		l.mistake("flag %q: flags have two dashes; write --%s", arg, name)
+		l.skipValue(hasValue || in.Kind == Boolean)
 	case hasValue:
 		l.set(name, value)
 	case in.Kind == Boolean:
@@ -53,6 +55,14 @@ func (l *flagLine) next() {
 		l.mistake("flag --%s: its value is missing; write --%s=value", name, name)
 	default:
 		l.set(name, l.rest[0])
+		l.rest = l.rest[1:]
+	}
+}
+
+// skipValue drops what is most likely the value of a flag that is a mistake:
+// one mistake is to be told once.
+func (l *flagLine) skipValue(hasValue bool) {
+	if !hasValue && len(l.rest) > 0 && !strings.HasPrefix(l.rest[0], "-") {
 		l.rest = l.rest[1:]
 	}
 }

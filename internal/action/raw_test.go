@@ -57,6 +57,10 @@ func TestReadFlags(t *testing.T) {
 		"one dash is not enough": {
 			args:  []string{"-dry-run"},
 			wrong: []string{`flag "-dry-run": flags have two dashes; write --dry-run`}},
+		"the value of a mistaken flag is no mistake of its own": {
+			args:  []string{"--image_tag", "v1", "-cluster", "main", "-dry-run", "--imagetag", "--dry-run"},
+			wrong: []string{`flag --image_tag: not known; did you mean --image-tag?`, `flag "-cluster": flags have two dashes; write --cluster`, `flag "-dry-run": flags have two dashes; write --dry-run`, `flag --imagetag: not known; did you mean --image-tag?`},
+			want:  map[string]string{"dry-run": "true"}},
 		"a word in between": {
 			args:  []string{"--dry-run", "false"},
 			wrong: []string{`argument "false": not a flag; write --name=value`},

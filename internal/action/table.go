@@ -125,11 +125,11 @@ func inputNames() []string { return names(func(Input) bool { return true }) }
 func policyNames() []string { return names(func(in Input) bool { return in.Policy }) }
 
 func names(which func(Input) bool) []string {
-	var names []string
+	var all []string
 	for _, in := range Table() {
 		if which(in) {
-			names = append(names, in.Name)
+			all = append(all, in.Name)
 		}
 	}
-	return names
+	return all
 }
