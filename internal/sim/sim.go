@@ -23,32 +23,59 @@
 package sim
 
 import (
+	"bytes"
+	"io"
+	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
 )
 
 // AWS is the simulation. Make one with New. It is safe for concurrent use.
 type AWS struct {
-	world World
-	born  time.Time // real time of New
+	world  World
+	born   time.Time // real time of New
+	timing timing
+	lag    lag
+	apis   []api
 
-	mu    sync.Mutex
-	calls []Call
+	mu        sync.Mutex
+	clock     time.Time // simulated time of what is happening
+	agenda    agenda
+	regions   map[string]*region // by "account/region"
+	sessions  map[string]session // by access key id
+	faultHits []int              // of each answer fault
+	random    *rand.Rand
+	tasksMade int
+	calls     []Call
 }
 
 // New makes a simulation of a world. The error lists everything that is wrong
 // with it.
 func New(w World) (*AWS, error) {
+	if err := w.check(); err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	if w.Start.IsZero() {
 		w.Start = now
 	}
+	// Without the monotonic clock: instants of the world are compared with
+	// and printed from sums.
+	w.Start = w.Start.UTC().Round(0)
 	if w.Speed == 0 {
 		w.Speed = 1
 	}
-	return &AWS{world: w, born: now}, nil
+	if w.DefaultAccount == "" {
+		w.DefaultAccount = defaultAccount
+	}
+	a := &AWS{
+		world: w, born: now, timing: w.Timing.withDefaults(), lag: w.Consistency.withDefaults(), apis: apis(),
+		regions: map[string]*region{}, sessions: map[string]session{}, faultHits: make([]int, len(w.AnswerFaults)),
+		random: rand.New(rand.NewPCG(1, 2)),
+	}
+	a.build()
+	return a, nil
 }
 
 // Now is the simulated time.
@@ -99,13 +126,45 @@ type DeploymentState struct {
 
 // Service is the present state of a service; false if there is none.
 func (a *AWS) Service(account, region, cluster, name string) (ServiceState, bool) {
-	return ServiceState{}, false
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.advance(a.Now())
+	k := a.regionOf(account, region).clusters[cluster]
+	if k == nil || k.services[name] == nil {
+		return ServiceState{}, false
+	}
+	return k.services[name].state(), true
 }
 
-// ServeHTTP answers a request as AWS would, after the world's latency; it
-// blocks that long, or until the request's context ends.
-func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.WriteHeader(http.StatusBadRequest)
+func (s *service) state() ServiceState {
+	out := ServiceState{
+		TaskDefinition: s.definition.arn(), Images: map[string]map[string]int{}, Desired: s.desired,
+		Running: s.count((*task).isRunning), Pending: s.count((*task).isPending),
+	}
+	for _, t := range tasksOf(s.deployments, (*task).isRunning) {
+		for _, c := range t.containers {
+			if out.Images[c.name] == nil {
+				out.Images[c.name] = map[string]int{}
+			}
+			out.Images[c.name][c.image]++
+		}
+	}
+	for _, d := range s.deployments {
+		out.Deployments = append(out.Deployments, DeploymentState{
+			ID: d.id(), Status: d.status, RolloutState: d.state, Reason: d.reason, TaskDefinition: d.definition.arn(),
+			Desired: d.wanted(), Running: d.count((*task).isRunning), Pending: d.count((*task).isPending), FailedTasks: d.failed,
+		})
+	}
+	if len(s.deployments) > 0 {
+		out.RolloutState = s.deployments[0].state
+	}
+	if len(s.rollouts) > 0 {
+		out.ServiceDeployment = s.rollouts[0].status
+	}
+	for _, e := range s.events {
+		out.Events = append(out.Events, e.text)
+	}
+	return out
 }
 
 // RoundTripper lets an HTTP client call a handler directly, in the client's
@@ -130,12 +189,25 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	if in.Host == "" {
 		in.Host = in.URL.Host
 	}
-	answer := httptest.NewRecorder()
+	answer := &recorder{status: http.StatusOK, header: http.Header{}}
 	d.handler.ServeHTTP(answer, in)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	out := answer.Result()
-	out.Request = r
-	return out, nil
+	return &http.Response{
+		Status: http.StatusText(answer.status), StatusCode: answer.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: answer.header, Body: io.NopCloser(&answer.body), ContentLength: int64(answer.body.Len()), Request: r,
+	}, nil
 }
+
+// recorder keeps a handler's answer. The one of httptest would add a flag to
+// every program that uses this package.
+type recorder struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }

@@ -187,6 +187,9 @@ type TaskFault struct {
 	// containers matches, and that container is the one that fails. Empty: the
 	// first essential container.
 	Image string `json:"image,omitempty"`
+	// Group is a glob of task groups: "service:NAME" for a service's tasks,
+	// "family:FAMILY" for those of RunTask.
+	Group string `json:"group,omitempty"`
 	// Fails is "pull" (the image cannot be pulled), "exit" (the container ends
 	// After it has started, with ExitCode), "health" (health checks never
 	// pass) or "capacity" (the task finds no place while the fault holds).
