@@ -1,0 +1,73 @@
+package rollout
+
+import (
+	"testing"
+
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/report"
+)
+
+func TestAServiceDeploymentIsJudgedByItsStatus(t *testing.T) {
+	tests := []struct {
+		name string
+		seen fleet.ServiceDeployment
+		want verdict
+	}{
+		{"pending", fleet.ServiceDeployment{Status: "PENDING"}, verdict{doing: "pending"}},
+		{"under way", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 1, Pending: 2, FailedTasks: 1}, verdict{doing: "1 of 4 new tasks run, 2 starting, 1 failed"}},
+		{"draining", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 4, SourceRunning: 3}, verdict{doing: "4 of 4 new tasks run, 3 old ones draining"}},
+		{"in a stage", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 4, Stage: "BAKE_TIME"}, verdict{doing: "4 of 4 new tasks run, bake time"}},
+		{"a status of tomorrow is waited out", fleet.ServiceDeployment{Status: "PONDERING", Requested: 1}, verdict{doing: "0 of 1 new tasks run"}},
+		{"done", fleet.ServiceDeployment{Status: "SUCCESSFUL"}, verdict{over: true, status: report.Deployed}},
+		{"rolling back", fleet.ServiceDeployment{Status: "ROLLBACK_IN_PROGRESS", RollbackReason: "circuit breaker"}, verdict{failing: true, doing: "rolling back: circuit breaker"}},
+		{"rolled back", fleet.ServiceDeployment{Status: "ROLLBACK_SUCCESSFUL", Reason: "Service deployment rolled back because the circuit breaker threshold was exceeded."}, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back: Service deployment rolled back because the circuit breaker threshold was exceeded"}},
+		{"rolled back by an alarm", fleet.ServiceDeployment{Status: "ROLLBACK_SUCCESSFUL", Alarms: []string{"5xx"}}, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back: alarms 5xx"}},
+		{"rollback failed", fleet.ServiceDeployment{Status: "ROLLBACK_FAILED"}, verdict{over: true, status: report.RollbackFailed, reason: "the deployment failed and so did ECS's rollback"}},
+		{"being stopped", fleet.ServiceDeployment{Status: "STOP_REQUESTED"}, verdict{failing: true, doing: "stopping"}},
+		{"stopped", fleet.ServiceDeployment{Status: "STOPPED", Reason: "newer deployment"}, verdict{over: true, status: report.Failed, reason: "the deployment was stopped: newer deployment"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := judge(tt.seen); got != tt.want {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAServiceIsJudgedByOurDeploymentAlone(t *testing.T) {
+	const (
+		td  = "arn:aws:ecs:us-east-1:444455556666:task-definition/rails:"
+		old = td + "41"
+		new = td + "42"
+	)
+	deployment := func(id, status, state, definition string) fleet.Deployment {
+		return fleet.Deployment{ID: id, Status: status, RolloutState: state, TaskDefinition: fleet.ARN(definition), Desired: 2, Running: 2, Reason: "ECS deployment circuit breaker: tasks failed to start."}
+	}
+	tests := []struct {
+		name    string
+		list    []fleet.Deployment
+		running int
+		sawDone bool
+		want    verdict
+	}{
+		{"under way", []fleet.Deployment{deployment("mine", "PRIMARY", "IN_PROGRESS", new), deployment("before", "ACTIVE", "COMPLETED", old)}, 4, false, verdict{doing: "2 of 2 new tasks run, 2 old ones draining"}},
+		{"done", []fleet.Deployment{deployment("mine", "PRIMARY", "COMPLETED", new)}, 2, false, verdict{over: true, status: report.Deployed}},
+		{"steady behind a Classic Load Balancer", []fleet.Deployment{deployment("mine", "PRIMARY", "", new)}, 2, false, verdict{over: true, status: report.Deployed}},
+		{"not yet steady behind a Classic Load Balancer", []fleet.Deployment{deployment("mine", "PRIMARY", "", new)}, 1, false, verdict{doing: "2 of 2 new tasks run"}},
+		{"failed", []fleet.Deployment{deployment("mine", "PRIMARY", "FAILED", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "the deployment failed: ECS deployment circuit breaker: tasks failed to start"}},
+		{"being rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "IN_PROGRESS", old), deployment("mine", "ACTIVE", "COMPLETED", new)}, 2, false, verdict{failing: true, doing: "rolling back to rails:41"}},
+		{"steady, but rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "COMPLETED", old)}, 2, false, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to rails:41"}},
+		{"superseded", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43"), deployment("mine", "ACTIVE", "IN_PROGRESS", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "superseded by another deployment, of rails:43"}},
+		{"ended unseen", []fleet.Deployment{deployment("other", "PRIMARY", "COMPLETED", td+"43")}, 2, false, verdict{over: true, status: report.Failed, reason: "superseded by another deployment, of rails:43"}},
+		{"gone after it was seen done", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43")}, 2, true, verdict{over: true, status: report.Deployed}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := fleet.Service{Deployments: tt.list, Desired: 2, Running: tt.running}
+			if got := judgeService(s, mine{id: "mine", wanted: new, before: old, sawDone: tt.sawDone}); got != tt.want {
+				t.Errorf("got  %+v\nwant %+v", got, tt.want)
+			}
+		})
+	}
+}
