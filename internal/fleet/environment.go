@@ -86,7 +86,7 @@ func (r *reader) environment(name string, own, defaults level) Environment {
 		At:         l.at,
 	}
 	for _, v := range l.vars {
-		s.within("any").expand(v.value, v.key) // mistakes of variables that nothing uses
+		s.within("any").expand(v.value, holder(v.key)) // mistakes of variables that nothing uses
 	}
 	for _, sl := range s.mergeServices(own.services, defaults.services) {
 		if len(sl.containers) == 0 {

@@ -127,7 +127,7 @@ func (s *scope) fill(name string, from said, key string) (string, bool) {
 	f, found := s.filled[name]
 	if !found {
 		s.open = append(s.open, name)
-		f.value, f.ok = s.expand(v, name)
+		f.value, f.ok = s.expand(v, holder(name))
 		s.open = s.open[:len(s.open)-1]
 		s.filled[name] = f
 	}
@@ -135,6 +135,14 @@ func (s *scope) fill(name string, from said, key string) (string, bool) {
 		s.empty(name, key)
 	}
 	return f.value, f.ok && f.value != ""
+}
+
+// holder is what messages call the string that a placeholder stands for.
+func holder(name string) string {
+	if slices.Contains(builtins(), name) {
+		return name
+	}
+	return "variable " + name
 }
 
 // empty reports a placeholder without a value. Every environment needs a Region
