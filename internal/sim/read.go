@@ -46,6 +46,9 @@ func (r *reader) mistake(at int, path, format string, args ...any) {
 // value decodes the JSON value that begins at offset at.
 func (r *reader) value(v reflect.Value, at int, path string) {
 	raw, at := r.raw(at)
+	if string(raw) == "null" {
+		return // as if it were not there
+	}
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()

@@ -1,0 +1,175 @@
+package sim
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// worldInREADME is the document that the README shows.
+func worldInREADME(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	world, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("README.md shows no world")
+	}
+	return world
+}
+
+func TestWorldOfTheREADMELoads(t *testing.T) {
+	w, err := ReadWorld(strings.NewReader(worldInREADME(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, ok := a.Service("444455556666", "eu-west-1", "tenant-1000", "tenant-1000-rails")
+	if !ok || s.Running != 2 || lastPart(s.TaskDefinition) != "rails-1000:41" || s.RolloutState != "COMPLETED" {
+		t.Errorf("%+v", s)
+	}
+	if s, ok = a.Service("444455556666", "eu-west-1", "shared", "nginx"); !ok || lastPart(s.TaskDefinition) != "nginx:7" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestExampleWorldLoads(t *testing.T) {
+	f, err := os.Open("../../testdata/worlds/two-environments.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w, err := ReadWorld(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := a.Service("444455556666", "eu-west-1", "production", "production-rails"); !ok || s.Running != 4 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestReadWorldTellsEveryMistakeWithItsPlace(t *testing.T) {
+	const text = `{
+  "speed": "fast",
+  "latency": 5,
+  "accounts": {"111122223333": {"regions": {"eu-west-1": {
+    "services": [
+      {"cluster": "a", "name": "b", "desired": "two"},
+      {"clustre": "a"}
+    ]
+  }}}},
+  "answer-faults": [{"action": "ecs:*", "form": "1m"}],
+  "speed": 2
+}`
+	_, err := ReadWorld(strings.NewReader(text))
+	if err == nil {
+		t.Fatal("no mistake was found")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "; there are")
+		got = append(got, line)
+	}
+	want := []string{
+		`world: 2:12: speed: string where a number belongs`,
+		`world: 3:14: latency: a duration is a string such as "1m30s", not 5`,
+		`world: 6:48: accounts.111122223333.regions.eu-west-1.services[0].desired: string where a number belongs`,
+		`world: 7:8: accounts.111122223333.regions.eu-west-1.services[1].clustre: no such field`,
+		`world: 10:41: answer-faults[0].form: no such field`,
+		`world: 11:3: speed: given twice`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadWorldTellsWhereTheSyntaxIsWrong(t *testing.T) {
+	_, err := ReadWorld(strings.NewReader("{\n  \"speed\": 1,\n}"))
+	if err == nil || !strings.HasPrefix(err.Error(), "world: 3:") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNewTellsEverythingThatIsWrongWithAWorld(t *testing.T) {
+	many, zero := 2, 0.0
+	_, err := New(World{
+		Speed: -1,
+		Accounts: map[string]Account{"123": {Regions: map[string]Region{"eu-west-1": {
+			Quotas:     map[string]Quota{"ecs:everything": {}, "sts": {Rate: &zero}},
+			Neighbours: []Neighbour{{Bucket: "sts"}},
+			Services: []Service{
+				{Cluster: "a", Name: "b", Count: many, Containers: map[string]string{"c": "d"}},
+				{Cluster: "a", Name: "x", TaskDefinition: "nothing:1", CircuitBreaker: "maybe"},
+			},
+		}}}},
+		TaskFaults:   []TaskFault{{Fails: "somehow"}},
+		AnswerFaults: []AnswerFault{{Action: "UpdateService"}},
+	})
+	if err == nil {
+		t.Fatal("no mistake was found")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "; there are")
+		got = append(got, line)
+	}
+	const region = "world: accounts.123.regions.eu-west-1."
+	want := []string{
+		`world: speed: -1 is not above 0`,
+		`world: accounts.123: "123" is no account number of twelve digits`,
+		region + `quotas.ecs:everything: there is no bucket "ecs:everything"`,
+		region + `quotas.sts: the rate 0 is not above 0`,
+		region + `neighbours[0]: the rate 0 is not above 0`,
+		region + `services[0]: 2 services have one name; write {n} in cluster or name`,
+		region + `services[0]: the service a/b exists twice`,
+		region + `services[1]: the task definition "nothing:1" is not listed in task-definitions`,
+		region + `services[1].circuit-breaker: "maybe" is not one of off, on, rollback`,
+		`world: task-faults[0].fails: "somehow" is not one of pull, exit, health, capacity`,
+		`world: answer-faults[0].action: "UpdateService" is no action such as "ecs:UpdateService"`,
+		`world: answer-faults[0]: has neither a code nor a delay, and so does nothing`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzReadWorld(f *testing.F) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json\n")
+	world, _, _ := strings.Cut(rest, "```")
+	f.Add(strings.Replace(world, `"count": 1000`, `"count": 2`, 1))
+	f.Add(`{"accounts": {"111122223333": null}, "speed": null, "task-faults": [null, {"fails": "exit"}]}`)
+	f.Add(`[]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		w, err := ReadWorld(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, account := range w.Accounts {
+			for _, region := range account.Regions {
+				for _, s := range region.Services {
+					if s.Count > 1000 || s.Desired != nil && *s.Desired > 1000 {
+						return // possible, but slow
+					}
+				}
+			}
+		}
+		// Whatever can be read is either refused or built without a panic.
+		_, _ = New(w)
+	})
+}
