@@ -102,8 +102,11 @@ func (b *bucket) change() {
 	b.changes = slices.Delete(b.changes, 0, 1)
 }
 
+// visit is a neighbour's call. It may take a token that is only about to be
+// there: a client that asks more often would else always be first, and the
+// neighbour of a dry bucket get nothing.
 func (b *bucket) visit(n *neighbour) {
-	if b.tokens >= enough {
+	if b.tokens >= enough-1 {
 		b.tokens--
 	}
 	n.next = n.next.Add(n.step)
