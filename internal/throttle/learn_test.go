@@ -1,12 +1,15 @@
 package throttle_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"ecs-fleet/internal/throttle"
 )
@@ -40,22 +43,37 @@ func (s *server) bound(n int) time.Duration {
 	return d
 }
 
+// immediately is no latency at all.
+func immediately(*rand.Rand) time.Duration { return 0 }
+
 // shaky is a latency of 60 ms ± 50 ms on the way to the server.
 func shaky(r *rand.Rand) time.Duration {
 	return 10*time.Millisecond + time.Duration(r.Int64N(int64(100*time.Millisecond)))
 }
 
 func TestKnownQuotaIsUsedFullyAndNeverExceeded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const n = 1000
-		s := &server{quota: constant(serviceModify(t)), there: shaky}
-		took, failed := flood(t, client(throttle.New(throttle.Limits{}).Scope("1", "r"), s), n)
-		limit := time.Duration(1.02*float64(s.bound(n))) + time.Second
-		t.Logf("took %s of %s, %d refused", took, limit, s.refused())
-		if failed > 0 || s.refused() >= n/100 || took > limit {
-			t.Errorf("%d failed, %d refused, took %s; want none, under 1%%, at most %s", failed, s.refused(), took, limit)
-		}
-	})
+	for _, tt := range []struct {
+		bucket string
+		call   func(context.Context, *ecs.Client) error
+	}{
+		{"ecs:service-modify", update},
+		{"ecs:service-read", describe},
+		{"ecs:task-definition-modify", deregister},
+	} {
+		t.Run(tt.bucket, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 1000
+				q, _ := throttle.Documented(tt.bucket)
+				s := &server{quota: constant(q), there: shaky}
+				took, failed := floodWith(t, client(throttle.New(throttle.Limits{}).Scope("1", "r"), s), n, tt.call)
+				limit := time.Duration(1.02*float64(s.bound(n))) + time.Second
+				t.Logf("took %s of %s, %d refused", took, limit, s.refused())
+				if failed > 0 || s.refused() >= n/100 || took > limit {
+					t.Errorf("%d failed, %d refused, took %s; want none, under 1%%, at most %s", failed, s.refused(), took, limit)
+				}
+			})
+		})
+	}
 }
 
 func TestUnknownQuotaIsLearnt(t *testing.T) {

@@ -181,15 +181,30 @@ func update(ctx context.Context, c *ecs.Client) error {
 	return err
 }
 
+func describe(ctx context.Context, c *ecs.Client) error {
+	_, err := c.DescribeServices(ctx, &ecs.DescribeServicesInput{Services: []string{"rails"}})
+	return err
+}
+
+func deregister(ctx context.Context, c *ecs.Client) error {
+	_, err := c.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("rails:1")})
+	return err
+}
+
 // flood starts n UpdateService calls at once and waits for them; it returns how
 // long they took and how many failed.
 func flood(t *testing.T, c *ecs.Client, n int) (took time.Duration, failed int) {
+	t.Helper()
+	return floodWith(t, c, n, update)
+}
+
+func floodWith(t *testing.T, c *ecs.Client, n int, call func(context.Context, *ecs.Client) error) (took time.Duration, failed int) {
 	t.Helper()
 	start := time.Now()
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { errs[i] = update(t.Context(), c) })
+		wg.Go(func() { errs[i] = call(t.Context(), c) })
 	}
 	wg.Wait()
 	for _, err := range errs {
