@@ -116,13 +116,14 @@ func (s *scope) build(l serviceLevel) ServiceSpec {
 		},
 		At: l.at,
 	}
+	if l.service.text == "" && !l.service.wrong {
+		s.add(l.service.at, "service is empty", shapes["service"].instead)
+	}
 	switch at := l.application.or(l.group).at; {
 	case l.application.text != "" && !l.group.given:
 		s.add(at, "codedeploy names an application without a deployment group", "add deployment-group: NAME")
 	case !l.application.given && l.group.text != "":
 		s.add(at, "codedeploy names a deployment group without its application", "add application: NAME")
-	case l.service.text == "" && !l.service.wrong:
-		s.add(l.service.at, "service is empty", shapes["service"].instead)
 	}
 	return spec
 }

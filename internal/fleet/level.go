@@ -308,6 +308,9 @@ func (r *reader) timeout(n *node) said {
 // unknown reports a key that is not known, with the nearest one or the place
 // where it belongs.
 func (r *reader) unknown(e entry, what string, known []string) {
+	if r.full() { // looking for the nearest key takes time
+		return
+	}
 	instead := ""
 	switch near := nearest(e.key, known); {
 	case slices.Contains(environmentKeys(), e.key):

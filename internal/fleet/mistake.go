@@ -19,6 +19,9 @@ func (m Mistake) Error() string {
 	return fmt.Sprintf("%s: %s; %s", m.At, m.Problem, m.Instead)
 }
 
+// maxMistakes bounds a list that somebody is meant to read.
+const maxMistakes = 1000
+
 // mistakes collects what is wrong. What stands in the defaults is read for
 // every environment, so the same mistake comes many times and is kept once.
 type mistakes struct {
@@ -34,9 +37,18 @@ func (ms *mistakes) add(at Position, problem, instead string) {
 	if ms.seen == nil {
 		ms.seen = map[Mistake]bool{}
 	}
+	if ms.full() {
+		return
+	}
+	if len(ms.list) == maxMistakes {
+		m = Mistake{At: Position{Text: at.Text}, Problem: fmt.Sprintf("there are more than %d mistakes", maxMistakes), Instead: "correct the first ones"}
+	}
 	ms.seen[m] = true
 	ms.list = append(ms.list, m)
 }
+
+// full reports whether further mistakes are dropped.
+func (ms *mistakes) full() bool { return len(ms.list) > maxMistakes }
 
 // sorted returns the mistakes from the top of the text to its end.
 func (ms *mistakes) sorted() []Mistake {

@@ -123,6 +123,9 @@ func (e Environment) property(key string) (value string, has bool) {
 
 // unmatched reports a selector that matches no environment.
 func (ms *mistakes) unmatched(p pick, all []Environment) {
+	if ms.full() { // looking for the nearest name takes time
+		return
+	}
 	key, value, isPair := strings.Cut(p.text, "=")
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
 	var keys, values, names []string

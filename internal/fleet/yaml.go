@@ -273,12 +273,11 @@ func (b *builder) entry(v *ast.MappingValueNode) (entry, bool) {
 		key = k.Value
 	}
 	e := entry{value: b.node(v.Value)}
-	s, ok := key.(ast.ScalarNode)
-	if !ok {
-		b.ms.add(position(b.name, v.GetToken()), "a key is not a plain word", "write KEY: VALUE")
+	k := b.scalar(position(b.name, key.GetToken()), key)
+	if k.kind == isNull { // an alias or a list, too
+		b.ms.add(k.at, "a key is not a plain word", "write KEY: VALUE")
 		return entry{}, false
 	}
-	k := b.scalar(position(b.name, s.GetToken()), s)
 	e.key, e.at = k.text, k.at
 	return e, true
 }
