@@ -164,7 +164,7 @@ func units(s, unit string) int {
 	s = strings.ToLower(strings.TrimSpace(s))
 	number, scaled := strings.CutSuffix(s, unit)
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || n < 0 || n > 1<<30 {
+	if err != nil || !(n >= 0 && n <= 1<<30) {
 		return 0
 	}
 	if scaled {
