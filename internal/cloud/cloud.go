@@ -29,6 +29,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/sync/semaphore"
 
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/throttle"
@@ -102,16 +103,16 @@ type Client struct {
 // New reads the ambient configuration (AWS_… variables, shared files, the
 // runner's or machine's role) as every SDK client does. It makes no AWS call.
 func New(ctx context.Context, o Options) (*Cloud, error) {
-	var client config.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = 0 // no limit
 		t.MaxIdleConnsPerHost = idleConnections
 	})
-	if o.Transport != nil {
-		client = &http.Client{Transport: o.Transport}
-	}
 	base, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w", err)
+	}
+	if o.Transport != nil {
+		base.HTTPClient = &http.Client{Transport: o.Transport}
 	}
 	return &Cloud{
 		base: base, options: o,
@@ -126,7 +127,9 @@ func New(ctx context.Context, o Options) (*Cloud, error) {
 // that is not the account that the place names.
 func (c *Cloud) Client(ctx context.Context, p Place) (*Client, error) {
 	key := roleKey{p.RoleARN, p.ExternalID}
-	r := get(&c.mu, c.roles, key, func() *role { return &role{arn: p.RoleARN, externalID: p.ExternalID} })
+	r := get(&c.mu, c.roles, key, func() *role {
+		return &role{arn: p.RoleARN, externalID: p.ExternalID, turn: semaphore.NewWeighted(1)}
+	})
 	if err := r.resolve(ctx, c, p.Region); err != nil {
 		return nil, err
 	}
@@ -178,7 +181,7 @@ type role struct {
 	arn        fleet.ARN
 	externalID string
 
-	mu          sync.Mutex
+	turn        *semaphore.Weighted // held while the fields below are found out
 	resolved    bool
 	err         error
 	credentials aws.CredentialsProvider
@@ -189,8 +192,10 @@ type role struct {
 // resolve finds out who the role is, once. An error that a context's end caused
 // is not kept: it says nothing of the role.
 func (r *role) resolve(ctx context.Context, c *Cloud, region fleet.Region) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.turn.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer r.turn.Release(1)
 	if r.resolved {
 		return r.err
 	}

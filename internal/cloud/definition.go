@@ -103,12 +103,10 @@ func (c *Client) Forget(family string) { c.location.forget(family) }
 // time, and equal drafts are registered once.
 func (c *Client) Register(ctx context.Context, d fleet.Draft) (fleet.ARN, error) {
 	f := c.location.family(d.Base.Family)
-	select {
-	case <-f.turn:
-	case <-ctx.Done():
+	if err := f.turn.Acquire(ctx, 1); err != nil {
 		return "", context.Cause(ctx)
 	}
-	defer func() { f.turn <- struct{}{} }()
+	defer f.turn.Release(1)
 	if arn, found := f.registered[d.Key]; found {
 		return arn, nil
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"ecs-fleet/internal/fleet"
 )
 
@@ -24,7 +26,7 @@ type definitionEntry struct {
 // family serialises the registrations of one task definition family: AWS
 // refuses two at a time.
 type family struct {
-	turn       chan struct{} // holds one token when nobody registers
+	turn       *semaphore.Weighted // held while a registration is under way
 	registered map[string]fleet.ARN
 }
 
@@ -34,9 +36,7 @@ func newLocation() *location {
 
 func (l *location) family(name string) *family {
 	return get(&l.mu, l.families, name, func() *family {
-		f := &family{turn: make(chan struct{}, 1), registered: make(map[string]fleet.ARN)}
-		f.turn <- struct{}{}
-		return f
+		return &family{turn: semaphore.NewWeighted(1), registered: make(map[string]fleet.ARN)}
 	})
 }
 

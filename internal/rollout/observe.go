@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"ecs-fleet/internal/cloud"
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/watch"
@@ -33,14 +35,14 @@ type observers struct {
 	mu          sync.Mutex
 	deployments map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment]
 	services    map[clusterKey]*watch.Group[string, fleet.Service]
-	glances     map[clusterKey]*sync.Mutex
+	glances     map[clusterKey]*semaphore.Weighted
 }
 
 func (o *observers) start(ctx context.Context, r *Rollout) {
 	o.ctx, o.rollout = ctx, r
 	o.deployments = make(map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment])
 	o.services = make(map[clusterKey]*watch.Group[string, fleet.Service])
-	o.glances = make(map[clusterKey]*sync.Mutex)
+	o.glances = make(map[clusterKey]*semaphore.Weighted)
 }
 
 // wait blocks until the goroutines of all polls have ended.
@@ -98,20 +100,22 @@ const freshFor = 30 * time.Second
 func (r *Rollout) glance(ctx context.Context, u *unit) (fleet.Service, error) {
 	r.looks.mu.Lock()
 	key := clusterOf(u)
-	lock := r.looks.glances[key]
-	if lock == nil {
-		lock = new(sync.Mutex)
-		r.looks.glances[key] = lock
+	turn := r.looks.glances[key]
+	if turn == nil {
+		turn = semaphore.NewWeighted(1)
+		r.looks.glances[key] = turn
 	}
 	r.looks.mu.Unlock()
-	lock.Lock()
-	defer lock.Unlock()
+	if err := turn.Acquire(ctx, 1); err != nil {
+		return fleet.Service{}, context.Cause(ctx)
+	}
+	defer turn.Release(1)
 	if s, at := u.last(); r.since(at) < freshFor {
 		return s, nil
 	}
 	units := []*unit{u}
-	turn := slices.Index(r.units, u)
-	for _, other := range slices.Concat(r.units[turn+1:], r.units[:turn]) {
+	i := slices.Index(r.units, u)
+	for _, other := range slices.Concat(r.units[i+1:], r.units[:i]) {
 		if len(units) < cloud.ServicesPerCall && other.client == u.client && other.env.Cluster == u.env.Cluster && other.err == nil {
 			units = append(units, other)
 		}

@@ -19,6 +19,10 @@ import (
 // ErrMissing is returned by Next when the answer did not hold the key.
 var ErrMissing = errors.New("not in the answer")
 
+// gather is how long the first caller waits for company: services of one
+// environment begin within a moment of each other, and should share a call.
+const gather = 100 * time.Millisecond
+
 // Group polls for the values V of keys K. Make one with New; safe for
 // concurrent use.
 type Group[K comparable, V any] struct {
@@ -79,7 +83,7 @@ func (g *Group[K, V]) Wait() { g.done.Wait() }
 func (g *Group[K, V]) run() {
 	for {
 		g.mu.Lock()
-		pause := time.Until(g.last.Add(g.every(len(g.waiting))))
+		pause := max(gather, time.Until(g.last.Add(g.every(len(g.waiting)))))
 		g.mu.Unlock()
 		select {
 		case <-time.After(pause):
