@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"strconv"
@@ -106,6 +107,16 @@ func (r *region) registerListed(text json.RawMessage) *taskDefinition {
 	return r.register(clean, known.definition, r.arnIAM("role/creator"))
 }
 
+// registerOnce registers what services of the world share only once.
+func (r *region) registerOnce(text json.RawMessage) *taskDefinition {
+	if t, ok := r.shared[string(text)]; ok {
+		return t
+	}
+	t := r.registerListed(text)
+	r.shared[string(text)] = t
+	return t
+}
+
 // numbered is the n-th of a service entry's services.
 func (s Service) numbered(n int) Service {
 	fill := strings.NewReplacer("{n}", strconv.Itoa(n)).Replace
@@ -134,7 +145,7 @@ func (r *region) buildService(w Service) {
 	if w.TaskDefinition == "" {
 		definition = r.findTaskDefinition(w.Family)
 		if definition == nil || len(w.Containers) > 0 {
-			definition = r.registerListed(w.definition(r.name))
+			definition = r.registerOnce(w.definition(r.name))
 		}
 	}
 	s := k.blankService(w.Name, definition, either(w.Desired, 1))
@@ -189,10 +200,10 @@ func (s Service) ports(container string) []any {
 // request is the CreateService request that would have made the service.
 func (s Service) request(r *region) (serviceRequest, map[string]any) {
 	doc := map[string]any{
-		"launchType": s.LaunchType, "deploymentController": map[string]any{"type": either(nonEmpty(s.Controller), "ECS")},
+		"launchType": cmp.Or(s.LaunchType, "FARGATE"), "deploymentController": map[string]any{"type": cmp.Or(s.Controller, "ECS")},
 		"deploymentConfiguration": map[string]any{
 			"minimumHealthyPercent": either(s.MinimumHealthy, 100), "maximumPercent": either(s.Maximum, 200),
-			"strategy": either(nonEmpty(s.Strategy), "ROLLING"),
+			"strategy": cmp.Or(s.Strategy, "ROLLING"),
 			"deploymentCircuitBreaker": map[string]any{
 				"enable": s.CircuitBreaker == "on" || s.CircuitBreaker == "rollback", "rollback": s.CircuitBreaker == "rollback",
 			},
@@ -201,11 +212,8 @@ func (s Service) request(r *region) (serviceRequest, map[string]any) {
 			"subnets": []any{"subnet-0a1b2c3d4e5f60718"}, "securityGroups": []any{"sg-0a1b2c3d4e5f60718"}, "assignPublicIp": "DISABLED",
 		}},
 	}
-	if s.LaunchType == "" {
-		doc["launchType"] = "FARGATE"
-	}
-	if s.CapacityProv != "" {
-		doc["capacityProviderStrategy"] = []any{map[string]any{"capacityProvider": s.CapacityProv, "weight": 1, "base": 0}}
+	if s.CapacityProvider != "" {
+		doc["capacityProviderStrategy"] = []any{map[string]any{"capacityProvider": s.CapacityProvider, "weight": 1, "base": 0}}
 	}
 	if s.PropagateTags != "" {
 		doc["propagateTags"] = s.PropagateTags
@@ -228,13 +236,6 @@ func mustJSON(v any) []byte {
 		panic("sim: a world's value cannot be encoded: " + err.Error())
 	}
 	return text
-}
-
-func nonEmpty(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // makeSteady is the end of a first deployment: all tasks run.

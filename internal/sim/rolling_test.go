@@ -324,3 +324,47 @@ func TestPendingLaunchesOfAReplacedDeploymentAreDropped(t *testing.T) {
 		}
 	})
 }
+
+func TestDeploymentOfAServiceWithoutTasksIsDoneAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		none := 0
+		c := newClient(t, rails(func(s *Service) { s.Desired = &none }))
+		c.deploy("v2")
+		if took := c.until(done); took > 5*time.Second || c.service().ServiceDeployment != "SUCCESSFUL" {
+			t.Errorf("%v: %+v", took, c.service())
+		}
+	})
+}
+
+func TestFirstDeploymentThatFailsHasNothingToGoBackTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(nil))
+		c.must("ecs:CreateService", object1{
+			"cluster": "main", "serviceName": "web", "taskDefinition": c.register("v9"), "desiredCount": 1, "launchType": "FARGATE",
+			"deploymentConfiguration": object1{"deploymentCircuitBreaker": object1{"enable": true, "rollback": true}},
+			"networkConfiguration":    object1{"awsvpcConfiguration": object1{"subnets": []any{"subnet-1"}}},
+		})
+		time.Sleep(time.Hour)
+		s, _ := c.aws.Service(account, place1, "main", "web")
+		if s.RolloutState != "FAILED" || s.ServiceDeployment != "STOPPED" || s.Running+s.Pending != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestUpdateDuringARollbackStopsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(nil))
+		old := c.service().Deployments[0].ID
+		c.deploy("v9")
+		c.until(func(s ServiceState) bool { return s.Deployments[0].ID == old })
+		rollingBack := c.rollout("serviceDeploymentArn")
+		c.deploy("v3")
+		c.until(done)
+		out := c.must("ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": []any{rollingBack}})
+		s := c.service()
+		if got := at[string](t, out, "serviceDeployments", 0, "status"); got != "STOPPED" || s.ServiceDeployment != "SUCCESSFUL" || s.Images["app"][image("v3")] != 2 {
+			t.Errorf("the one that rolled back is %s, the service %+v", got, s)
+		}
+	})
+}

@@ -170,7 +170,7 @@ func stopTask(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := k.tasks[lastPart(in.Task)]
+	t := k.tasks[k.taskID(in.Task)]
 	if t == nil {
 		return nil, fault("InvalidParameterException", "The referenced task was not found.")
 	}
@@ -242,7 +242,7 @@ func describeTasks(c *call) (any, error) {
 	}
 	found, missing := []any{}, []any{}
 	for _, id := range in.Tasks {
-		t := k.tasks[c.region.own(lastTask(id, k), "", "")]
+		t := k.tasks[k.taskID(id)]
 		if t != nil && !c.clock.Before(t.created.Add(c.lag.tasks)) {
 			found = append(found, t.render(c.includes("TAGS")))
 		} else {
@@ -252,7 +252,7 @@ func describeTasks(c *call) (any, error) {
 	return map[string]any{"tasks": found, "failures": missing}, nil
 }
 
-// lastTask is the id of a task given as an id or as an ARN of the cluster.
-func lastTask(id string, k *cluster) string {
+// taskID is the id of a task given as an id or as an ARN of the cluster.
+func (k *cluster) taskID(id string) string {
 	return strings.TrimPrefix(id, k.region.arn("ecs", "task/"+k.name+"/"))
 }

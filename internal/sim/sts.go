@@ -90,7 +90,8 @@ func subjectOf(token string) (string, bool) {
 	var claims struct {
 		Subject string `json:"sub"`
 	}
-	return claims.Subject, json.Unmarshal(text, &claims) == nil && claims.Subject != "" || claims.Subject != ""
+	err = json.Unmarshal(text, &claims)
+	return claims.Subject, err == nil && claims.Subject != ""
 }
 
 // openSession hands out temporary credentials for 15 minutes to 12 hours, an
@@ -103,6 +104,10 @@ func (c *call) openSession(account, role, name, duration string) (any, error) {
 		if seconds, err = strconv.Atoi(duration); err != nil || seconds < 900 || seconds > 43200 {
 			return nil, fault("ValidationError", "1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value between 900 and 43200", duration)
 		}
+	}
+	// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining
+	if _, chained := c.sessions[c.caller.key]; chained && seconds > 3600 {
+		return nil, fault("ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	}
 	if name == "" {
 		return nil, fault("ValidationError", "1 validation error detected: Value null at 'roleSessionName' failed to satisfy constraint: Member must not be null")

@@ -23,7 +23,6 @@ type task struct {
 	provider   string // capacity provider; empty: a launch type
 	overrides  any
 	tags       []tag
-	command    map[string]bool // containers whose command is overridden
 
 	last, desired string
 	healthy       bool
@@ -41,7 +40,7 @@ type container struct {
 	name, image, digest string
 	essential           bool
 	logs                map[string]string // awslogs options; nil: it logs elsewhere
-	cpu, memory         int
+	cpu                 int
 	last                string
 	exit                *int // nil: never started, or running
 	reason              string
@@ -57,7 +56,7 @@ func (k *cluster) newTask(d *taskDefinition) *task {
 	}
 	for _, c := range d.known.Containers {
 		made := &container{
-			name: c.Name, image: c.Image, digest: k.region.digest(c.Image), last: "PENDING", cpu: c.CPU, memory: c.Memory,
+			name: c.Name, image: c.Image, digest: k.region.digest(c.Image), last: "PENDING", cpu: c.CPU,
 			essential: c.Essential == nil || *c.Essential,
 		}
 		if c.Log.Driver == "awslogs" {

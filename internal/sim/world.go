@@ -117,15 +117,15 @@ type Service struct {
 	// TaskDefinition ("family:revision") is one of the Region's
 	// TaskDefinitions. Empty: one is made of Family (empty: Name), Revision
 	// (0: 1) and Containers.
-	TaskDefinition string            `json:"task-definition,omitempty"`
-	Family         string            `json:"family,omitempty"`
-	Revision       int               `json:"revision,omitempty"`
-	Containers     map[string]string `json:"containers,omitempty"`        // name → image
-	Desired        *int              `json:"desired,omitempty"`           // nil: 1
-	LaunchType     string            `json:"launch-type,omitempty"`       // FARGATE (default), EC2, EXTERNAL
-	CapacityProv   string            `json:"capacity-provider,omitempty"` // FARGATE, FARGATE_SPOT or another; instead of LaunchType
-	Controller     string            `json:"controller,omitempty"`        // ECS (default), CODE_DEPLOY, EXTERNAL
-	Strategy       string            `json:"strategy,omitempty"`          // ROLLING (default), BLUE_GREEN, LINEAR, CANARY
+	TaskDefinition   string            `json:"task-definition,omitempty"`
+	Family           string            `json:"family,omitempty"`
+	Revision         int               `json:"revision,omitempty"`
+	Containers       map[string]string `json:"containers,omitempty"`        // name → image
+	Desired          *int              `json:"desired,omitempty"`           // nil: 1
+	LaunchType       string            `json:"launch-type,omitempty"`       // FARGATE (default), EC2, EXTERNAL
+	CapacityProvider string            `json:"capacity-provider,omitempty"` // FARGATE, FARGATE_SPOT or another; instead of LaunchType
+	Controller       string            `json:"controller,omitempty"`        // ECS (default), CODE_DEPLOY, EXTERNAL
+	Strategy         string            `json:"strategy,omitempty"`          // ROLLING (default), BLUE_GREEN, LINEAR, CANARY
 	// CircuitBreaker is "off" (default, as in the API), "on" or "rollback".
 	CircuitBreaker string            `json:"circuit-breaker,omitempty"`
 	MinimumHealthy *int              `json:"minimum-healthy-percent,omitempty"` // nil: 100

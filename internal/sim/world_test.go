@@ -60,6 +60,16 @@ func TestExampleWorldLoads(t *testing.T) {
 	}
 }
 
+func TestServicesOfAWorldShareARevisionWhenTheirContainersAreEqual(t *testing.T) {
+	a, err := New(rails(func(s *Service) { s.Count, s.Cluster, s.Family = 3, "main-{n}", "rails" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, ok := a.Service(account, place1, "main-3", "rails"); !ok || lastPart(s.TaskDefinition) != "rails:41" {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestReadWorldTellsEveryMistakeWithItsPlace(t *testing.T) {
 	const text = `{
   "speed": "fast",
