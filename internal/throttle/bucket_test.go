@@ -242,3 +242,38 @@ func TestBucketsAreSortedAndKnown(t *testing.T) {
 		t.Error("a misspelt bucket has a quota")
 	}
 }
+
+func TestRefusalOfStoredTokensDoesNotBlameTheRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := throttle.New(throttle.Limits{})
+		s := &server{answer: once(400, "ThrottlingException", "Rate exceeded")}
+		if err := update(t.Context(), client(r.Scope("1", "r"), s)); err != nil {
+			t.Fatal(err)
+		}
+		if u := r.Usage()[0]; u.Rate != 4.95 || u.Throttled != 1 || u.Calls != 2 {
+			t.Errorf("%+v; want the whole rate, one of two calls throttled", u)
+		}
+	})
+}
+
+func TestRefusalAtTheRateSlowsEverybodyAndHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := throttle.New(throttle.Limits{})
+		s := &server{answer: func(n int, _ *http.Request) (*http.Response, error) {
+			if n > 3 {
+				return nil, nil
+			}
+			return failure(400, "ThrottlingException", "Rate exceeded"), nil
+		}}
+		if err := update(t.Context(), client(r.Scope("1", "r"), s)); err != nil {
+			t.Fatal(err)
+		}
+		if u := r.Usage()[0]; u.Rate > 4.95/3 {
+			t.Errorf("rate %.2f after refusals at the rate; want at most a third", u.Rate)
+		}
+		time.Sleep(15 * time.Second)
+		if u := r.Usage()[0]; u.Rate != 4.95 {
+			t.Errorf("rate %.2f after a while without refusals; want the whole", u.Rate)
+		}
+	})
+}

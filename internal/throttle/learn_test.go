@@ -120,7 +120,7 @@ func TestStrangersShareAQuotaFairly(t *testing.T) {
 	for _, runs := range []int{1, 2, 4} {
 		t.Run(fmt.Sprintf("%d runs at once, unaware of each other", runs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const calls = 1000
+				const calls = 1500
 				s := &server{quota: constant(serviceModify(t))}
 				took, first, failed := compete(t, s, runs, calls)
 				limit := s.bound(runs*calls) * 5 / 4

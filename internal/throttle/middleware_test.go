@@ -179,6 +179,46 @@ func TestEndOfContextInTheQueueNamesTheQuota(t *testing.T) {
 	}
 }
 
+// ending ends a context while an answer is on its way, as close as can be to
+// the attempt's end.
+type ending struct {
+	end    context.CancelCauseFunc
+	why    error
+	answer *http.Response
+}
+
+func (e ending) RoundTrip(*http.Request) (*http.Response, error) {
+	e.end(e.why)
+	return e.answer, nil
+}
+
+func TestEndOfContextBetweenAttemptsKeepsTheAnswer(t *testing.T) {
+	reason := errors.New("the environment's deadline passed")
+	for _, tt := range []struct {
+		name, code string
+		status     int
+		throttled  bool
+	}{
+		{name: "a throttled answer", status: 400, code: "ThrottlingException", throttled: true},
+		{name: "a server fault", status: 503, code: "ServerException"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				transport := ending{end: cancel, why: reason, answer: failure(tt.status, tt.code, "")}
+				err := describe(ctx, client(throttle.New(throttle.Limits{}).Scope("1", "r"), transport))
+				api, _ := errors.AsType[smithy.APIError](err)
+				if !errors.Is(err, reason) || api == nil || api.ErrorCode() != tt.code {
+					t.Errorf("got %v; want the context's cause and the answer", err)
+				}
+				if _, ok := errors.AsType[*throttle.Error](err); ok != tt.throttled {
+					t.Errorf("got %T %v; an Error is for throttled answers only", err, err)
+				}
+			})
+		})
+	}
+}
+
 func TestErrorSaysWhatWhereWhyAndWhatToDo(t *testing.T) {
 	err := &throttle.Error{Bucket: "ecs:service-modify", Account: "111122223333", Region: "eu-west-1",
 		Operation: "UpdateService", Waited: 90 * time.Second, Throttled: 3, Cause: context.DeadlineExceeded}

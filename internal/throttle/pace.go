@@ -30,9 +30,10 @@ const (
 	// as calls at the ceiling. Shorter refuses more calls, longer makes equals
 	// of competitors more slowly.
 	minPatience = 50
-	maxPatience = 240
+	maxPatience = 180
 	// Refusals that come later than steady, in plateau times after the plateau,
-	// are those of a rate that is known; earlier than 0, somebody interferes.
+	// but before outdated, are those of a quota that is ours alone; earlier than
+	// 0, somebody interferes.
 	steady = 0.8
 	// outdated, in the same unit, is when the rate has outgrown the plateau so
 	// far that the quota must have grown, too.
@@ -129,18 +130,18 @@ func (p *pace) measured(now time.Time) float64 {
 }
 
 // learnPatience makes a bucket with a steady rate of its own ask for more less
-// and less often, and one with competitors more often, which is what evens out
-// their shares.
+// and less often. One with competitors, or with more room than it knew of, asks
+// more often: that evens out the shares.
 func (p *pace) learnPatience(now time.Time) {
 	switch {
 	case p.plateau == 0:
 		return
 	case p.since < enough:
 		p.patience = minPatience
-	case p.climbing || p.sincePlateau(now) > steady:
-		p.patience = min(maxPatience, p.patience*2)
-	case p.sincePlateau(now) < 0:
+	case p.climbing || p.sincePlateau(now) < 0:
 		p.patience = max(minPatience, p.patience/2)
+	case p.sincePlateau(now) > steady:
+		p.patience = min(maxPatience, p.patience*2)
 	}
 }
 
