@@ -18,14 +18,21 @@ import (
 // what a fleet of a thousand environments needs.
 const (
 	maxBytes = 1 << 20
-	// maxTokens and maxNesting keep the YAML parser short: its time grows with
-	// the square of either (measured with goccy/go-yaml v1.19.2: 50,000 keys in
-	// one mapping take 5 s, 10,000 nested lists 160 MB).
+	// These keep the YAML parser short, whose time grows with the square of each
+	// (measured with goccy/go-yaml v1.19.2: 50,000 keys in one block mapping take
+	// 5 s and more, 10,000 nested lists 160 MB).
 	maxTokens  = 200_000
 	maxNesting = 50
+	maxKeys    = 10_000
 	// maxValues bounds what is read when every alias is followed and every
 	// default is merged: a text of a few lines can ask for billions of values.
 	maxValues = 500_000
+)
+
+// What is said of a text that nests deeper than maxNesting.
+const (
+	tooDeep  = "lists and mappings nest more than 50 deep"
+	oneLevel = "write one level for each key of the reference"
 )
 
 // kind is what a YAML value is.
@@ -93,25 +100,66 @@ func withinLimits(tokens token.Tokens, name string, ms *mistakes) bool {
 		ms.add(Position{Text: name}, fmt.Sprintf("the text has more than %d words and signs", maxTokens), "describe fewer environments, or put what they share under defaults")
 		return false
 	}
-	open, dashes, line := 0, 0, 0
+	var s size
 	for _, t := range tokens {
-		if t.Position.Line != line {
-			line, dashes = t.Position.Line, 0
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			open++
-		case token.SequenceEndType, token.MappingEndType:
-			open--
-		case token.SequenceEntryType, token.MappingKeyType:
-			dashes++ // "- - - x" nests without brackets
-		}
-		if open+dashes > maxNesting {
-			ms.add(position(name, t), fmt.Sprintf("lists and mappings nest more than %d deep", maxNesting), "write one level for each key of the reference")
+		if problem, instead := s.add(t); problem != "" {
+			ms.add(position(name, t), problem, instead)
 			return false
 		}
 	}
 	return true
+}
+
+// size is how deep and wide a text is up to some token.
+type size struct {
+	open, dashes int // brackets open; "- - - x" nests without any
+	line         int
+	documents    int
+	keys         []int // how many keys the open block mappings have, by their column
+}
+
+// add counts a token, and tells what is wrong when that is too much.
+func (s *size) add(t *token.Token) (problem, instead string) {
+	if t.Position.Line != s.line {
+		s.line, s.dashes = t.Position.Line, 0
+	}
+	switch t.Type {
+	case token.SequenceStartType, token.MappingStartType:
+		s.open++
+	case token.SequenceEndType, token.MappingEndType:
+		s.open--
+	case token.SequenceEntryType, token.MappingKeyType:
+		s.dashes++
+		s.keys = s.keys[:min(len(s.keys), t.Position.Column)] // an item begins a new mapping
+	case token.DocumentHeaderType:
+		s.documents++
+	case token.MappingValueType:
+		if s.open == 0 && s.key(t) > maxKeys {
+			return fmt.Sprintf("a mapping has more than %d keys", maxKeys), "describe fewer environments"
+		}
+	}
+	switch {
+	case s.open+s.dashes > maxNesting:
+		return tooDeep, oneLevel
+	case s.documents > 2:
+		return "a second YAML document begins", "write one document, without ---"
+	}
+	return "", ""
+}
+
+// key counts a key of a block mapping; a key further left ends the mappings
+// right of it.
+func (s *size) key(colon *token.Token) int {
+	column := min(colon.Position.Column, maxBytes)
+	if colon.Prev != nil && colon.Prev.Position.Line == colon.Position.Line {
+		column = min(colon.Prev.Position.Column, maxBytes)
+	}
+	if column >= len(s.keys) {
+		s.keys = append(s.keys, make([]int, column+1-len(s.keys))...) // zeros, whatever stood there
+	}
+	s.keys = s.keys[:column+1]
+	s.keys[column]++
+	return s.keys[column]
 }
 
 // position is the place of a token.
@@ -169,7 +217,7 @@ func (b *builder) document(file *ast.File) *node {
 func (b *builder) node(n ast.Node) *node {
 	if b.depth++; b.depth > maxNesting {
 		b.depth--
-		b.ms.add(position(b.name, n.GetToken()), fmt.Sprintf("lists and mappings nest more than %d deep", maxNesting), "write one level for each key of the reference")
+		b.ms.add(position(b.name, n.GetToken()), tooDeep, oneLevel)
 		return &node{wrong: true, at: position(b.name, n.GetToken())}
 	}
 	defer func() { b.depth-- }()

@@ -91,6 +91,8 @@ func TestAHostileTextEndsInAMistake(t *testing.T) {
 		{"nothing but mistakes", strings.Repeat("- x\n", 2000), "input environments: there are more than 1000 mistakes; correct the first ones\n"},
 		{"too long a text", "- " + strings.Repeat("x", maxBytes), "write at most 1048576"},
 		{"too many words", strings.Repeat("- {a: b, c: d}\n", 40_000), "more than 200000 words and signs"},
+		{"too many keys", "version: 1\n" + strings.Repeat("k: v\n", 60_000), "a mapping has more than 10000 keys"},
+		{"too many documents", strings.Repeat("--- a\n", 60_000), "a second YAML document begins"},
 		{"nested brackets", "- " + strings.Repeat("[", 100_000), "nest more than 50 deep"},
 		{"nested dashes", strings.Repeat("- ", 100_000), "nest more than 50 deep"},
 		{"nested question marks", "- " + strings.Repeat("? ", 100_000), "nest more than 50 deep"},
@@ -125,6 +127,22 @@ func TestTheLimitsLeaveRoomForALargeFleet(t *testing.T) {
 	f, ms := Parse([]byte(b.String()), "f", Base{})
 	if len(ms) > 0 || len(f.Environments) != 3000 {
 		t.Errorf("%d environments, mistakes:\n%.1000s", len(f.Environments), messages(ms))
+	}
+}
+
+func TestKeysOfDifferentMappingsAreNotCountedTogether(t *testing.T) {
+	var list, file strings.Builder
+	file.WriteString("version: 1\nenvironments:\n")
+	for i := range 3000 {
+		keys := fmt.Sprintf("region: eu-west-1\n    cluster: c%d\n    service: web\n    wave: 2\n", i)
+		fmt.Fprintf(&list, "-   name: e%d\n    %s", i, keys)
+		fmt.Fprintf(&file, "  e%d:\n    %s", i, keys)
+	}
+	if envs, ms := ParseInline(list.String(), Base{}); len(envs) != 3000 || len(ms) > 0 {
+		t.Errorf("%d environments of the list, mistakes:\n%.1000s", len(envs), messages(ms))
+	}
+	if f, ms := Parse([]byte(file.String()), "f", Base{}); len(f.Environments) != 3000 || len(ms) > 0 {
+		t.Errorf("%d environments of the file, mistakes:\n%.1000s", len(f.Environments), messages(ms))
 	}
 }
 
