@@ -23,38 +23,38 @@ func TestWhatAWSAnswersToWrongRequests(t *testing.T) {
 	many := make([]string, 101)
 	for _, test := range []struct {
 		action string
-		in     object1
+		in     js
 		want   string
 	}{
-		{"ecs:DescribeServices", object1{"cluster": "nowhere", "services": []string{"rails"}}, "ClusterNotFoundException"},
-		{"ecs:DescribeServices", object1{"services": []string{"rails"}}, "ClusterNotFoundException"}, // the cluster "default"
-		{"ecs:DescribeServices", object1{"cluster": "main"}, "InvalidParameterException"},
-		{"ecs:DescribeServices", object1{"cluster": "main", "services": eleven}, "InvalidParameterException"},
-		{"ecs:DescribeServices", object1{"cluster": "main", "services": "rails"}, "SerializationException"},
-		{"ecs:DescribeTasks", object1{"cluster": "main", "tasks": many}, "InvalidParameterException"},
-		{"ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": many[:21]}, "InvalidParameterException"},
-		{"ecs:DescribeServiceRevisions", object1{}, "InvalidParameterException"},
-		{"ecs:ListServices", object1{"cluster": "main", "maxResults": 101}, "InvalidParameterException"},
-		{"ecs:ListTasks", object1{"cluster": "main", "startedBy": "me", "desiredStatus": "STOPPED"}, "InvalidParameterException"},
-		{"ecs:ListTasks", object1{"cluster": "main", "serviceName": "nothing"}, "ServiceNotFoundException"},
-		{"ecs:ListServiceDeployments", object1{"cluster": "main", "service": "nothing"}, "ServiceNotFoundException"},
-		{"ecs:UpdateService", object1{"cluster": "main", "service": "nothing"}, "ServiceNotFoundException"},
-		{"ecs:UpdateService", object1{"cluster": "main", "service": "rails", "desiredCount": -1}, "InvalidParameterException"},
-		{"ecs:UpdateService", object1{"cluster": "main", "service": "rails", "desiredCount": "2"}, "SerializationException"},
-		{"ecs:UpdateService", object1{"cluster": "main", "service": "rails", "taskDefinition": "rails:99"}, "ClientException"},
-		{"ecs:CreateService", object1{"cluster": "main", "serviceName": "rails", "taskDefinition": "rails", "desiredCount": 1}, "InvalidParameterException"},
-		{"ecs:CreateService", object1{"cluster": "main", "serviceName": "web", "taskDefinition": "rails", "desiredCount": 1, "launchType": "FARGATE"}, "InvalidParameterException"},
-		{"ecs:DeleteService", object1{"cluster": "main", "service": "rails"}, "InvalidParameterException"},
-		{"ecs:DeleteCluster", object1{"cluster": "main"}, "ClusterContainsServicesException"},
-		{"ecs:StopServiceDeployment", object1{"serviceDeploymentArn": "nothing"}, "ServiceDeploymentNotFoundException"},
-		{"ecs:StopTask", object1{"cluster": "main", "task": "nothing"}, "InvalidParameterException"},
-		{"ecs:RunTask", object1{"cluster": "main", "taskDefinition": "rails", "count": 11}, "InvalidParameterException"},
-		{"ecs:RunTask", object1{"cluster": "main", "taskDefinition": "nothing"}, "ClientException"},
-		{"ecs:RunTask", object1{"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE"}, "InvalidParameterException"},
-		{"ecs:DoSomething", object1{}, "UnknownOperationException"},
-		{"ecr:DescribeImages", object1{"repositoryName": "nothing"}, "RepositoryNotFoundException"},
-		{"ecr:DescribeImages", object1{"repositoryName": "rails", "imageIds": []any{object1{"imageTag": "v9"}}}, "ImageNotFoundException"},
-		{"logs:GetLogEvents", object1{"logGroupName": "nothing", "logStreamName": "x"}, "ResourceNotFoundException"},
+		{"ecs:DescribeServices", js{"cluster": "nowhere", "services": []string{"rails"}}, "ClusterNotFoundException"},
+		{"ecs:DescribeServices", js{"services": []string{"rails"}}, "ClusterNotFoundException"}, // the cluster "default"
+		{"ecs:DescribeServices", js{"cluster": "main"}, "InvalidParameterException"},
+		{"ecs:DescribeServices", js{"cluster": "main", "services": eleven}, "InvalidParameterException"},
+		{"ecs:DescribeServices", js{"cluster": "main", "services": "rails"}, "SerializationException"},
+		{"ecs:DescribeTasks", js{"cluster": "main", "tasks": many}, "InvalidParameterException"},
+		{"ecs:DescribeServiceDeployments", js{"serviceDeploymentArns": many[:21]}, "InvalidParameterException"},
+		{"ecs:DescribeServiceRevisions", js{}, "InvalidParameterException"},
+		{"ecs:ListServices", js{"cluster": "main", "maxResults": 101}, "InvalidParameterException"},
+		{"ecs:ListTasks", js{"cluster": "main", "startedBy": "me", "desiredStatus": "STOPPED"}, "InvalidParameterException"},
+		{"ecs:ListTasks", js{"cluster": "main", "serviceName": "nothing"}, "ServiceNotFoundException"},
+		{"ecs:ListServiceDeployments", js{"cluster": "main", "service": "nothing"}, "ServiceNotFoundException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "nothing"}, "ServiceNotFoundException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "desiredCount": -1}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "desiredCount": "2"}, "SerializationException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": "rails:99"}, "ClientException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "rails", "taskDefinition": "rails", "desiredCount": 1}, "InvalidParameterException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "rails", "desiredCount": 1, "launchType": "FARGATE"}, "InvalidParameterException"},
+		{"ecs:DeleteService", js{"cluster": "main", "service": "rails"}, "InvalidParameterException"},
+		{"ecs:DeleteCluster", js{"cluster": "main"}, "ClusterContainsServicesException"},
+		{"ecs:StopServiceDeployment", js{"serviceDeploymentArn": "nothing"}, "ServiceDeploymentNotFoundException"},
+		{"ecs:StopTask", js{"cluster": "main", "task": "nothing"}, "InvalidParameterException"},
+		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "count": 11}, "InvalidParameterException"},
+		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "nothing"}, "ClientException"},
+		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE"}, "InvalidParameterException"},
+		{"ecs:DoSomething", js{}, "UnknownOperationException"},
+		{"ecr:DescribeImages", js{"repositoryName": "nothing"}, "RepositoryNotFoundException"},
+		{"ecr:DescribeImages", js{"repositoryName": "rails", "imageIds": []any{js{"imageTag": "v9"}}}, "ImageNotFoundException"},
+		{"logs:GetLogEvents", js{"logGroupName": "nothing", "logStreamName": "x"}, "ResourceNotFoundException"},
 	} {
 		t.Run(fmt.Sprint(test.action, test.in)[:min(80, len(fmt.Sprint(test.action, test.in)))], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestWhatAWSAnswersToWrongRequests(t *testing.T) {
 func TestBatchReadsListWhatIsMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, rails(nil))
-		out := c.must("ecs:DescribeServices", object1{"cluster": "main", "services": []string{"rails", "nothing"}})
-		want := []any{object1{"arn": "arn:aws:ecs:eu-west-1:111122223333:service/main/nothing", "reason": "MISSING"}}
+		out := c.must("ecs:DescribeServices", js{"cluster": "main", "services": []string{"rails", "nothing"}})
+		want := []any{js{"arn": "arn:aws:ecs:eu-west-1:111122223333:service/main/nothing", "reason": "MISSING"}}
 		if diff := cmp.Diff(want, out["failures"]); diff != "" || len(at[[]any](t, out, "services")) != 1 {
 			t.Errorf("failures (-want +got):\n%s\n%v", diff, out)
 		}
@@ -84,10 +84,10 @@ func TestReadsLagBehindAnUpdate(t *testing.T) {
 		arn := c.register("v2")
 		time.Sleep(time.Minute)
 		described := func(member string) any {
-			return at[object1](t, c.must("ecs:DescribeServices", object1{"cluster": "main", "services": []string{"rails"}}), "services", 0)[member]
+			return at[js](t, c.must("ecs:DescribeServices", js{"cluster": "main", "services": []string{"rails"}}), "services", 0)[member]
 		}
 		before, running := described("currentServiceDeployment"), described("taskDefinition")
-		answer := c.must("ecs:UpdateService", object1{"cluster": "main", "service": "rails", "taskDefinition": arn})
+		answer := c.must("ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": arn})
 		if got := at[string](t, answer, "service", "taskDefinition"); got != arn {
 			t.Errorf("the answer shows %s", got)
 		}
@@ -118,9 +118,9 @@ func TestServiceRevisionShowsTheDigestThatTheTagHadAtItsStart(t *testing.T) {
 		c := newClient(t, rails(nil))
 		c.deploy("v2")
 		time.Sleep(time.Minute)
-		c.aws.regions[account+"/"+place1].repositories["rails"]["v2"] = "sha256:moved"
-		out := c.must("ecs:DescribeServiceRevisions", object1{"serviceRevisionArns": []any{c.rollout("targetServiceRevision", "arn")}})
-		want := []any{object1{"containerName": "app", "image": image("v2"), "imageDigest": "sha256:2222"}}
+		c.aws.regions[account+"/"+ireland].repositories["rails"]["v2"] = "sha256:moved"
+		out := c.must("ecs:DescribeServiceRevisions", js{"serviceRevisionArns": []any{c.rollout("targetServiceRevision", "arn")}})
+		want := []any{js{"containerName": "app", "image": image("v2"), "imageDigest": "sha256:2222"}}
 		if diff := cmp.Diff(want, at[any](t, out, "serviceRevisions", 0, "containerImages")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -130,14 +130,14 @@ func TestServiceRevisionShowsTheDigestThatTheTagHadAtItsStart(t *testing.T) {
 func TestControllersThatAnUpdateMayNotBypass(t *testing.T) {
 	for _, test := range []struct {
 		controller, strategy string
-		in                   object1
+		in                   js
 		want                 string
 	}{
-		{"CODE_DEPLOY", "", object1{"taskDefinition": "rails:41"}, "InvalidParameterException: Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."},
-		{"CODE_DEPLOY", "", object1{"desiredCount": 3}, ": <nil>"},
-		{"EXTERNAL", "", object1{"forceNewDeployment": true}, "InvalidParameterException: Cannot force a new deployment on services with a EXTERNAL deployment controller."},
-		{"ECS", "BLUE_GREEN", object1{"forceNewDeployment": true}, "UnsupportedFeatureException: the simulation does not carry out BLUE_GREEN deployments of the ECS controller"},
-		{"ECS", "CANARY", object1{"desiredCount": 3}, ": <nil>"},
+		{"CODE_DEPLOY", "", js{"taskDefinition": "rails:41"}, "InvalidParameterException: Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."},
+		{"CODE_DEPLOY", "", js{"desiredCount": 3}, ": <nil>"},
+		{"EXTERNAL", "", js{"forceNewDeployment": true}, "InvalidParameterException: Cannot force a new deployment on services with a EXTERNAL deployment controller."},
+		{"ECS", "BLUE_GREEN", js{"forceNewDeployment": true}, "UnsupportedFeatureException: the simulation does not carry out BLUE_GREEN deployments of the ECS controller"},
+		{"ECS", "CANARY", js{"desiredCount": 3}, ": <nil>"},
 	} {
 		t.Run(test.controller+test.strategy, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -161,29 +161,29 @@ func TestControllersThatAnUpdateMayNotBypass(t *testing.T) {
 func TestServiceIsMadeAndDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, rails(nil))
-		in := object1{
+		in := js{
 			"cluster": "main", "serviceName": "web", "taskDefinition": "rails", "desiredCount": 2, "launchType": "FARGATE", "clientToken": "once",
-			"networkConfiguration": object1{"awsvpcConfiguration": object1{"subnets": []any{"subnet-1"}}},
-			"tags":                 []any{object1{"key": "team", "value": "web"}},
+			"networkConfiguration": js{"awsvpcConfiguration": js{"subnets": []any{"subnet-1"}}},
+			"tags":                 []any{js{"key": "team", "value": "web"}},
 		}
 		c.must("ecs:CreateService", in)
 		c.must("ecs:CreateService", in) // the same client token
 		time.Sleep(5 * time.Minute)
-		s, _ := c.aws.Service(account, place1, "main", "web")
+		s, _ := c.aws.Service(account, ireland, "main", "web")
 		if s.Running != 2 || s.RolloutState != "COMPLETED" || s.ServiceDeployment != "SUCCESSFUL" {
 			t.Errorf("%+v", s)
 		}
-		out := c.must("ecs:DescribeServices", object1{"cluster": "main", "services": []string{"web"}, "include": []string{"TAGS"}})
+		out := c.must("ecs:DescribeServices", js{"cluster": "main", "services": []string{"web"}, "include": []string{"TAGS"}})
 		if got := at[string](t, out, "services", 0, "tags", 0, "value"); got != "web" {
 			t.Errorf("the tag is %q", got)
 		}
-		c.must("ecs:DeleteService", object1{"cluster": "main", "service": "web", "force": true})
+		c.must("ecs:DeleteService", js{"cluster": "main", "service": "web", "force": true})
 		time.Sleep(5 * time.Minute)
-		out = c.must("ecs:DescribeServices", object1{"cluster": "main", "services": []string{"web"}})
+		out = c.must("ecs:DescribeServices", js{"cluster": "main", "services": []string{"web"}})
 		if got := at[string](t, out, "services", 0, "status"); got != "INACTIVE" {
 			t.Errorf("the deleted service is %s", got)
 		}
-		if _, code := c.send("ecs:UpdateService", object1{"cluster": "main", "service": "web"}); code != "ServiceNotActiveException" {
+		if _, code := c.send("ecs:UpdateService", js{"cluster": "main", "service": "web"}); code != "ServiceNotActiveException" {
 			t.Errorf("updating it was answered %q", code)
 		}
 	})
@@ -194,10 +194,10 @@ func TestRunTaskIsIdempotentByItsTokenAndEndsWithItsExitCode(t *testing.T) {
 		w := rails(nil)
 		w.TaskFaults = []TaskFault{{Group: "family:rails", Fails: "exit", ExitCode: 7, After: Duration(3 * time.Second), Log: []string{"no such table"}}}
 		c := newClient(t, w)
-		in := object1{
+		in := js{
 			"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE", "clientToken": "run-1", "startedBy": "release",
-			"networkConfiguration": object1{"awsvpcConfiguration": object1{"subnets": []any{"subnet-1"}}},
-			"overrides":            object1{"containerOverrides": []any{object1{"name": "app", "command": []any{"migrate"}}}},
+			"networkConfiguration": js{"awsvpcConfiguration": js{"subnets": []any{"subnet-1"}}},
+			"overrides":            js{"containerOverrides": []any{js{"name": "app", "command": []any{"migrate"}}}},
 		}
 		arn := at[string](t, c.must("ecs:RunTask", in), "tasks", 0, "taskArn")
 		if again := at[string](t, c.must("ecs:RunTask", in), "tasks", 0, "taskArn"); again != arn {
@@ -208,13 +208,13 @@ func TestRunTaskIsIdempotentByItsTokenAndEndsWithItsExitCode(t *testing.T) {
 			t.Errorf("the token with another count was answered %q", code)
 		}
 		time.Sleep(2 * time.Minute)
-		out := c.must("ecs:DescribeTasks", object1{"cluster": "main", "tasks": []string{arn}})
-		task := at[object1](t, out, "tasks", 0)
+		out := c.must("ecs:DescribeTasks", js{"cluster": "main", "tasks": []string{arn}})
+		task := at[js](t, out, "tasks", 0)
 		if task["lastStatus"] != "STOPPED" || task["stopCode"] != "EssentialContainerExited" || at[float64](t, task, "containers", 0, "exitCode") != 7 ||
 			at[string](t, task, "overrides", "containerOverrides", 0, "command", 0) != "migrate" || task["group"] != "family:rails" {
 			t.Errorf("%+v", task)
 		}
-		logs := c.must("logs:GetLogEvents", object1{"logGroupName": "/ecs/rails", "logStreamName": "ecs/app/" + lastPart(arn)})
+		logs := c.must("logs:GetLogEvents", js{"logGroupName": "/ecs/rails", "logStreamName": "ecs/app/" + lastPart(arn)})
 		if got := at[string](t, logs, "events", 0, "message"); got != "no such table" {
 			t.Errorf("the log says %q", got)
 		}
@@ -224,15 +224,43 @@ func TestRunTaskIsIdempotentByItsTokenAndEndsWithItsExitCode(t *testing.T) {
 	})
 }
 
+func TestTagsOfAResource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(func(s *Service) { s.Tags = map[string]string{"team": "web", "tier": "1"} }))
+		for _, arn := range []string{"service/main/rails", "cluster/main", "task-definition/rails:41"} {
+			arn = "arn:aws:ecs:" + ireland + ":" + account + ":" + arn
+			c.must("ecs:TagResource", js{"resourceArn": arn, "tags": []any{js{"key": "team", "value": "core"}, js{"key": "new", "value": "2"}}})
+			c.must("ecs:UntagResource", js{"resourceArn": arn, "tagKeys": []string{"tier"}})
+			got := c.must("ecs:ListTagsForResource", js{"resourceArn": arn})["tags"]
+			if diff := cmp.Diff([]any{js{"key": "team", "value": "core"}, js{"key": "new", "value": "2"}}, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", arn, diff)
+			}
+		}
+	})
+}
+
+func TestListsGoOnWhenTheirLastItemHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		four := 4
+		c := newClient(t, rails(func(s *Service) { s.Desired = &four }))
+		first := c.must("ecs:ListTasks", js{"cluster": "main", "maxResults": 2})
+		c.must("ecs:StopTask", js{"cluster": "main", "task": at[string](t, first, "taskArns", 1)})
+		rest := c.must("ecs:ListTasks", js{"cluster": "main", "nextToken": first["nextToken"]})
+		if got := at[[]any](t, rest, "taskArns"); len(got) != 2 {
+			t.Errorf("the rest is %v", got)
+		}
+	})
+}
+
 func TestLogEventsEndWhereTheTokenStaysTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, changed(func(r *Region) { r.LogStreams = map[string]map[string][]string{"g": {"s": {"1", "2", "3", "4", "5"}}} }))
-		in := object1{"logGroupName": "g", "logStreamName": "s", "startFromHead": true, "limit": 2}
+		in := js{"logGroupName": "g", "logStreamName": "s", "startFromHead": true, "limit": 2}
 		var got []string
 		for {
 			out := c.must("logs:GetLogEvents", in)
 			for _, e := range at[[]any](t, out, "events") {
-				got = append(got, e.(object1)["message"].(string))
+				got = append(got, e.(js)["message"].(string))
 			}
 			if out["nextForwardToken"] == in["nextToken"] {
 				break
@@ -242,7 +270,11 @@ func TestLogEventsEndWhereTheTokenStaysTheSame(t *testing.T) {
 		if diff := cmp.Diff([]string{"1", "2", "3", "4", "5"}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		newest := c.must("logs:GetLogEvents", object1{"logGroupName": "g", "logStreamName": "s", "limit": 2})
+		found := c.must("logs:FilterLogEvents", js{"logGroupName": "g", "logStreamNamePrefix": "s", "filterPattern": `"3"`})
+		if got := at[[]any](t, found, "events"); len(got) != 1 || got[0].(js)["message"] != "3" {
+			t.Errorf("the lines with a 3 are %v", got)
+		}
+		newest := c.must("logs:GetLogEvents", js{"logGroupName": "g", "logStreamName": "s", "limit": 2})
 		if got := at[string](t, newest, "events", 1, "message"); got != "5" {
 			t.Errorf("without startFromHead the last of two is %q", got)
 		}
@@ -258,7 +290,7 @@ func TestAnswerFaults(t *testing.T) {
 			{Action: "ecs:ListClusters", Where: Where{From: Duration(time.Minute), Until: Duration(2 * time.Minute)}, Delay: Duration(3 * time.Second)},
 		}
 		c := newClient(t, w)
-		in := object1{"cluster": "main", "service": "rails", "desiredCount": 5}
+		in := js{"cluster": "main", "service": "rails", "desiredCount": 5}
 		if _, code := c.send("ecs:UpdateService", in); code != "ServerException" {
 			t.Errorf("the first update was answered %q", code)
 		}
@@ -268,7 +300,7 @@ func TestAnswerFaults(t *testing.T) {
 		c.must("ecs:UpdateService", in)
 		for _, want := range []time.Duration{0, 3 * time.Second, 0} {
 			start := time.Now()
-			c.must("ecs:ListClusters", object1{})
+			c.must("ecs:ListClusters", js{})
 			if took := time.Since(start); took != want {
 				t.Errorf("%v after the start an answer took %v, not %v", start.Sub(c.aws.world.Start), took, want)
 			}
@@ -283,7 +315,7 @@ func TestAnswersTakeTheWorldsLatencyAndHonourTheContext(t *testing.T) {
 		w.Latency, w.Speed = Duration(time.Second), 2
 		c := newClient(t, w)
 		start := time.Now()
-		c.must("ecs:ListClusters", object1{})
+		c.must("ecs:ListClusters", js{})
 		if took := time.Since(start); took != 500*time.Millisecond {
 			t.Errorf("at double speed an answer took %v", took)
 		}
@@ -326,7 +358,7 @@ func TestAccessKeyDecidesTheAccount(t *testing.T) {
 			"111122223333": "111122223333", "AKIA444455556666XY": "444455556666", "AKIALISTED": "444455556666", "AKIAROLE": "444455556666", "AKIAIOSFODNN7EXAMPLE": "999900001111",
 		} {
 			c.key = key
-			c.send("ecs:DescribeClusters", object1{})
+			c.send("ecs:DescribeClusters", js{})
 			calls := c.aws.Calls()
 			if got := calls[len(calls)-1].Account; got != want {
 				t.Errorf("%s belongs to %s, not %s", key, got, want)
@@ -338,13 +370,13 @@ func TestAccessKeyDecidesTheAccount(t *testing.T) {
 			"ecs:UpdateService": who + "ecs:UpdateService on resource: arn:aws:ecs:eu-west-1:444455556666:service/main/rails because no identity-based policy allows the ecs:UpdateService action",
 			"ecs:DescribeTasks": who + "ecs:DescribeTasks on resource: arn:aws:ecs:eu-west-1:444455556666:service/main/rails with an explicit deny in an identity-based policy",
 		} {
-			out, code := c.send(action, object1{"cluster": "main", "service": "rails"})
+			out, code := c.send(action, js{"cluster": "main", "service": "rails"})
 			if code != "AccessDeniedException" || out["message"] != want {
 				t.Errorf("%s was answered %s: %v", action, code, out["message"])
 			}
 		}
 		c.key = ""
-		if _, code := c.send("ecs:ListClusters", object1{}); code != "MissingAuthenticationTokenException" {
+		if _, code := c.send("ecs:ListClusters", js{}); code != "MissingAuthenticationTokenException" {
 			t.Errorf("a request without credentials was answered %q", code)
 		}
 	})
@@ -355,7 +387,7 @@ func TestWebIdentityMustMatchTheRolesSubjects(t *testing.T) {
 		w := World{Accounts: map[string]Account{account: {Roles: []Role{{Name: "deploy", Subjects: []string{"repo:acme/app:environment:*"}}}}}}
 		c := newClient(t, w)
 		for subject, want := range map[string]int{"repo:acme/app:environment:prod": http.StatusOK, "repo:evil/app:environment:prod": http.StatusForbidden} {
-			claims, err := json.Marshal(object1{"sub": subject})
+			claims, err := json.Marshal(js{"sub": subject})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -381,8 +413,8 @@ func TestManyClientsAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			c.send("ecs:DescribeServices", object1{"cluster": "main", "services": []string{"rails"}})
-			c.send("ecs:UpdateService", object1{"cluster": "main", "service": "rails", "taskDefinition": arn, "desiredCount": i % 5})
+			c.send("ecs:DescribeServices", js{"cluster": "main", "services": []string{"rails"}})
+			c.send("ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": arn, "desiredCount": i % 5})
 			c.service()
 			c.aws.Calls()
 		})

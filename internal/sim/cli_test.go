@@ -39,7 +39,7 @@ func (c *cli) run(args ...string) (string, error) {
 	c.t.Helper()
 	cmd := exec.CommandContext(c.t.Context(), c.path, append([]string{"--endpoint-url", c.url, "--output", "text"}, args...)...)
 	cmd.Env = append(os.Environ(), "HOME="+c.home, "AWS_CONFIG_FILE="+filepath.Join(c.home, "config"), "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_ACCESS_KEY_ID=AKIA"+account, "AWS_SECRET_ACCESS_KEY=secret", "AWS_DEFAULT_REGION="+place1, "AWS_PAGER=")
+		"AWS_ACCESS_KEY_ID=AKIA"+account, "AWS_SECRET_ACCESS_KEY=secret", "AWS_DEFAULT_REGION="+ireland, "AWS_PAGER=")
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -72,7 +72,7 @@ func TestCLIDeploysAServiceAndWaitsForIt(t *testing.T) {
 	c.must("ecs", "update-service", "--cluster", "main", "--service", "web", "--task-definition", "web:2", "--query", "service.serviceArn")
 	c.must("ecs", "wait", "services-stable", "--cluster", "main", "--services", "web")
 
-	s, ok := a.Service(account, place1, "main", "web")
+	s, ok := a.Service(account, ireland, "main", "web")
 	if !ok || s.Images["app"]["nginx:2"] != 2 || s.ServiceDeployment != "SUCCESSFUL" || s.RolloutState != "COMPLETED" {
 		t.Errorf("%+v", s)
 	}

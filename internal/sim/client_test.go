@@ -30,13 +30,13 @@ func newClient(t *testing.T, w World) *client {
 
 const (
 	account = "111122223333"
-	place1  = "eu-west-1"
+	ireland = "eu-west-1"
 )
 
-type object1 = map[string]any
+type js = map[string]any
 
 // send makes a request and returns the answer and the error's code.
-func (c *client) send(action string, in any) (object1, string) {
+func (c *client) send(action string, in any) (js, string) {
 	c.t.Helper()
 	prefix, name, _ := strings.Cut(action, ":")
 	for _, s := range apis() {
@@ -54,7 +54,7 @@ func (c *client) send(action string, in any) (object1, string) {
 	}
 	r.Header.Set("X-Amz-Target", prefix+"."+name)
 	if c.key != "" {
-		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.key+"/20260101/"+place1+"/ecs/aws4_request, SignedHeaders=host, Signature=00")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+c.key+"/20260101/"+ireland+"/ecs/aws4_request, SignedHeaders=host, Signature=00")
 	}
 	answer, err := c.http.Do(r)
 	if err != nil {
@@ -65,7 +65,7 @@ func (c *client) send(action string, in any) (object1, string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	var out object1
+	var out js
 	if err := json.Unmarshal(body, &out); err != nil {
 		c.t.Fatalf("%s: %v in %s", action, err, body)
 	}
@@ -77,7 +77,7 @@ func (c *client) send(action string, in any) (object1, string) {
 }
 
 // must makes a request that succeeds.
-func (c *client) must(action string, in any) object1 {
+func (c *client) must(action string, in any) js {
 	c.t.Helper()
 	out, code := c.send(action, in)
 	if code != "" {
@@ -93,7 +93,7 @@ func at[T any](t *testing.T, v any, path ...any) T {
 	for _, p := range path {
 		switch p := p.(type) {
 		case string:
-			m, _ := v.(object1)
+			m, _ := v.(js)
 			v = m[p]
 		case int:
 			l, _ := v.([]any)
@@ -113,7 +113,7 @@ func at[T any](t *testing.T, v any, path ...any) T {
 // service is the service "rails" of the cluster "main", as it really is.
 func (c *client) service() ServiceState {
 	c.t.Helper()
-	s, ok := c.aws.Service(account, place1, "main", "rails")
+	s, ok := c.aws.Service(account, ireland, "main", "rails")
 	if !ok {
 		c.t.Fatal("no service rails")
 	}
@@ -137,7 +137,7 @@ func done(s ServiceState) bool { return s.RolloutState != "IN_PROGRESS" }
 
 // image is of a repository in the account's registry.
 func image(tag string) string {
-	return account + ".dkr.ecr." + place1 + ".amazonaws.com/rails:" + tag
+	return account + ".dkr.ecr." + ireland + ".amazonaws.com/rails:" + tag
 }
 
 // rails is a world with one service behind a load balancer.
@@ -150,7 +150,7 @@ func rails(change func(*Service)) World {
 	if change != nil {
 		change(&s)
 	}
-	return World{Accounts: map[string]Account{account: {Regions: map[string]Region{place1: {
+	return World{Accounts: map[string]Account{account: {Regions: map[string]Region{ireland: {
 		Services:     []Service{s},
 		Repositories: map[string]map[string]string{"rails": {"v1": "sha256:1111", "v2": "sha256:2222", "v3": "sha256:3333"}},
 	}}}}}
@@ -159,12 +159,12 @@ func rails(change func(*Service)) World {
 // register registers a revision of rails with a tag and returns its ARN.
 func (c *client) register(tag string) string {
 	c.t.Helper()
-	out := c.must("ecs:RegisterTaskDefinition", object1{
+	out := c.must("ecs:RegisterTaskDefinition", js{
 		"family": "rails", "networkMode": "awsvpc", "requiresCompatibilities": []string{"FARGATE"}, "cpu": "256", "memory": "512",
-		"containerDefinitions": []any{object1{
+		"containerDefinitions": []any{js{
 			"name": "app", "image": image(tag),
-			"logConfiguration": object1{"logDriver": "awslogs", "options": object1{
-				"awslogs-group": "/ecs/rails", "awslogs-region": place1, "awslogs-stream-prefix": "ecs",
+			"logConfiguration": js{"logDriver": "awslogs", "options": js{
+				"awslogs-group": "/ecs/rails", "awslogs-region": ireland, "awslogs-stream-prefix": "ecs",
 			}},
 		}},
 	})
@@ -172,7 +172,7 @@ func (c *client) register(tag string) string {
 }
 
 // deploy updates rails to a new revision with a tag.
-func (c *client) deploy(tag string) object1 {
+func (c *client) deploy(tag string) js {
 	c.t.Helper()
-	return c.must("ecs:UpdateService", object1{"cluster": "main", "service": "rails", "taskDefinition": c.register(tag)})
+	return c.must("ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": c.register(tag)})
 }

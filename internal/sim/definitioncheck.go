@@ -24,6 +24,9 @@ func (d definition) check(text []byte) error {
 	if err := d.checkContainers(); err != nil {
 		return err
 	}
+	if err := spelling(text); err != nil {
+		return err
+	}
 	if slices.Contains(d.Requires, "FARGATE") {
 		return d.checkFargate()
 	}
@@ -49,6 +52,22 @@ func (d definition) checkContainers() error {
 	}
 	if !essential {
 		return fault("ClientException", "Invalid container definition: at least one container must be essential.")
+	}
+	return nil
+}
+
+// spelling refuses what encoding/json lets through and ECS does not: names of
+// members are case-sensitive ("Name" is not "name").
+func spelling(text []byte) error {
+	containers, _ := object(text)["containerDefinitions"].([]any)
+	for _, c := range containers {
+		c, _ := c.(map[string]any)
+		switch {
+		case c["name"] == nil:
+			return fault("ClientException", "Container.name contains invalid characters.")
+		case c["image"] == nil:
+			return fault("ClientException", "Container.image should not be null or empty.")
+		}
 	}
 	return nil
 }

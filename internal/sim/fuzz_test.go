@@ -27,7 +27,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		if authorization == "" {
-			authorization = "AWS4-HMAC-SHA256 Credential=AKIA" + account + "/1/" + place1 + "/ecs/aws4_request"
+			authorization = "AWS4-HMAC-SHA256 Credential=AKIA" + account + "/1/" + ireland + "/ecs/aws4_request"
 		}
 		for range 2 { // the second request meets what the first one made
 			r := httptest.NewRequest("POST", "/", strings.NewReader(body))

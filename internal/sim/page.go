@@ -2,13 +2,12 @@ package sim
 
 import (
 	"encoding/base64"
+	"fmt"
 	"slices"
 )
 
 // page answers a List request with a page of sorted ARNs under the given
-// member. The token is the last ARN shown, so that a page neither repeats nor
-// skips anything when the list changes between two requests. AWS's largest
-// page is 100.
+// member. AWS's largest page is 100.
 func (c *call) page(all []string, member string, size int) (any, error) {
 	var in struct {
 		Max   *int   `json:"maxResults"`
@@ -23,19 +22,35 @@ func (c *call) page(all []string, member string, size int) (any, error) {
 		}
 		size = *in.Max
 	}
-	if in.Token != "" {
-		last, err := base64.StdEncoding.DecodeString(in.Token)
-		at := slices.Index(all, string(last))
-		if err != nil || at < 0 {
-			return nil, fault("InvalidParameterException", "Invalid token.")
-		}
-		all = all[at+1:]
+	from, err := resume(in.Token, all)
+	if err != nil {
+		return nil, err
 	}
-	out := map[string]any{}
-	if len(all) > size {
-		all = all[:size]
-		out["nextToken"] = base64.StdEncoding.EncodeToString([]byte(all[size-1]))
+	to := min(from+size, len(all))
+	out := map[string]any{member: append([]string{}, all[from:to]...)} // [], not null
+	if to < len(all) {
+		out["nextToken"] = base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%d %s", to, all[to-1]))
 	}
-	out[member] = append([]string{}, all...) // [], not null
 	return out, nil
+}
+
+// resume is where the page of a token begins. The token holds the last ARN
+// shown, so that nothing is shown twice or skipped when the list changes
+// between two requests, and its place, for when that ARN itself has gone.
+func resume(token string, all []string) (int, error) {
+	if token == "" {
+		return 0, nil
+	}
+	var (
+		shown int
+		last  string
+	)
+	text, err := base64.StdEncoding.DecodeString(token)
+	if _, e := fmt.Sscanf(string(text), "%d %s", &shown, &last); err != nil || e != nil || shown < 1 {
+		return 0, fault("InvalidParameterException", "Invalid token.")
+	}
+	if at := slices.Index(all, last); at >= 0 {
+		return at + 1, nil
+	}
+	return min(shown-1, len(all)), nil
 }

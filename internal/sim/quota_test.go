@@ -28,21 +28,21 @@ func (c *client) flood(action string, in any, d time.Duration) int {
 func TestBucketsLetThroughWhatAWSDocuments(t *testing.T) {
 	for _, test := range []struct {
 		action string
-		in     object1
+		in     js
 		want   int
 	}{
-		{"ecs:DeregisterTaskDefinition", object1{"taskDefinition": "nothing"}, 20 + 10*1},
-		{"ecs:DescribeTaskDefinition", object1{"taskDefinition": "rails"}, 50 + 10*20},
-		{"ecs:UpdateService", object1{"cluster": "main", "service": "rails", "desiredCount": 2}, 50 + 10*5},
-		{"ecs:DescribeServices", object1{"cluster": "main", "services": []string{"rails"}}, 100 + 10*20},
-		{"ecs:ListServiceDeployments", object1{"cluster": "main", "service": "rails"}, 50 + 10*20},
-		{"ecs:DescribeServiceRevisions", object1{"serviceRevisionArns": []string{"x"}}, 50 + 10*20},
-		{"ecs:StopTask", object1{"cluster": "main", "task": "x"}, 100 + 10*40},
-		{"ecs:ListTasks", object1{"cluster": "main"}, 100 + 10*20},
-		{"ecs:DescribeClusters", object1{}, 50 + 10*20},
-		{"ecs:CreateCluster", object1{}, 20 + 10*1},
-		{"ecs:TagResource", object1{}, 20 + 10*10},
-		{"logs:GetLogEvents", object1{"logGroupName": "x"}, 10 + 10*10},
+		{"ecs:DeregisterTaskDefinition", js{"taskDefinition": "nothing"}, 20 + 10*1},
+		{"ecs:DescribeTaskDefinition", js{"taskDefinition": "rails"}, 50 + 10*20},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "desiredCount": 2}, 50 + 10*5},
+		{"ecs:DescribeServices", js{"cluster": "main", "services": []string{"rails"}}, 100 + 10*20},
+		{"ecs:ListServiceDeployments", js{"cluster": "main", "service": "rails"}, 50 + 10*20},
+		{"ecs:DescribeServiceRevisions", js{"serviceRevisionArns": []string{"x"}}, 50 + 10*20},
+		{"ecs:StopTask", js{"cluster": "main", "task": "x"}, 100 + 10*40},
+		{"ecs:ListTasks", js{"cluster": "main"}, 100 + 10*20},
+		{"ecs:DescribeClusters", js{}, 50 + 10*20},
+		{"ecs:CreateCluster", js{}, 20 + 10*1},
+		{"ecs:TagResource", js{}, 20 + 10*10},
+		{"logs:GetLogEvents", js{"logGroupName": "x"}, 10 + 10*10},
 	} {
 		t.Run(test.action, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestBucketsLetThroughWhatAWSDocuments(t *testing.T) {
 func TestClientThatPacesItselfAtTheDocumentedRateIsNeverRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, rails(nil))
-		in := object1{"cluster": "main", "service": "rails", "desiredCount": 2}
+		in := js{"cluster": "main", "service": "rails", "desiredCount": 2}
 		for range 50 {
 			c.must("ecs:UpdateService", in)
 		}
@@ -73,19 +73,19 @@ func TestActionsOfOneCategoryShareTheirBucketAndOtherRegionsDoNot(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, rails(nil))
 		for i := range 20 {
-			c.send([]string{"ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition"}[i%2], object1{})
+			c.send([]string{"ecs:RegisterTaskDefinition", "ecs:DeregisterTaskDefinition"}[i%2], js{})
 		}
-		if _, code := c.send("ecs:RegisterTaskDefinition", object1{}); code != "ThrottlingException" {
+		if _, code := c.send("ecs:RegisterTaskDefinition", js{}); code != "ThrottlingException" {
 			t.Errorf("the 21st request of the category was answered %q", code)
 		}
 		c.key = "AKIA444455556666"
-		if _, code := c.send("ecs:RegisterTaskDefinition", object1{}); code != "ClientException" {
+		if _, code := c.send("ecs:RegisterTaskDefinition", js{}); code != "ClientException" {
 			t.Errorf("another account's request was answered %q", code)
 		}
 		calls := c.aws.Calls()
 		last := calls[20]
 		want := Call{
-			At: last.At, Account: account, Region: place1, Service: "ecs", Action: "RegisterTaskDefinition",
+			At: last.At, Account: account, Region: ireland, Service: "ecs", Action: "RegisterTaskDefinition",
 			Bucket: "ecs:task-definition-modify", Code: "ThrottlingException", Throttled: true, Client: "AKIA" + account,
 		}
 		if diff := cmp.Diff(want, last); diff != "" {
@@ -97,9 +97,9 @@ func TestActionsOfOneCategoryShareTheirBucketAndOtherRegionsDoNot(t *testing.T) 
 // changed is rails' world with a Region's quotas changed.
 func changed(change func(*Region)) World {
 	w := rails(nil)
-	r := w.Accounts[account].Regions[place1]
+	r := w.Accounts[account].Regions[ireland]
 	change(&r)
-	w.Accounts[account].Regions[place1] = r
+	w.Accounts[account].Regions[ireland] = r
 	return w
 }
 
@@ -124,7 +124,7 @@ func TestQuotasOfAWorld(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newClient(t, changed(test.change))
-				in := object1{"cluster": "main", "service": "rails", "desiredCount": 2}
+				in := js{"cluster": "main", "service": "rails", "desiredCount": 2}
 				if got := c.flood("ecs:UpdateService", in, 10*time.Second); got != test.want {
 					t.Errorf("%d requests got through in ten seconds, not %d", got, test.want)
 				}

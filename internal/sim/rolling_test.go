@@ -76,7 +76,7 @@ func TestDeploymentStaysWithinItsPercentages(t *testing.T) {
 func (c *client) counts() (live, healthy int) {
 	c.aws.mu.Lock()
 	defer c.aws.mu.Unlock()
-	s := c.aws.regions[account+"/"+place1].clusters["main"].services["rails"]
+	s := c.aws.regions[account+"/"+ireland].clusters["main"].services["rails"]
 	return s.count((*task).isLive), s.count((*task).isHealthy)
 }
 
@@ -112,15 +112,15 @@ func TestImageThatIsNotInTheRegistryIsRolledBackByTheCircuitBreaker(t *testing.T
 		if diff := cmp.Diff(old.Images, s.Images); diff != "" {
 			t.Errorf("images (-want +got):\n%s", diff)
 		}
-		stopped := c.must("ecs:ListTasks", object1{"cluster": "main", "serviceName": "rails", "desiredStatus": "STOPPED"})
-		tasks := c.must("ecs:DescribeTasks", object1{"cluster": "main", "tasks": stopped["taskArns"]})
+		stopped := c.must("ecs:ListTasks", js{"cluster": "main", "serviceName": "rails", "desiredStatus": "STOPPED"})
+		tasks := c.must("ecs:DescribeTasks", js{"cluster": "main", "tasks": stopped["taskArns"]})
 		reason := at[string](t, tasks, "tasks", 0, "stoppedReason")
 		if !strings.HasPrefix(reason, "CannotPullContainerError: ") || !strings.HasSuffix(reason, image("v9")+": not found") ||
 			at[string](t, tasks, "tasks", 0, "stopCode") != "TaskFailedToStart" || at[string](t, tasks, "tasks", 0, "startedBy") != failed {
 			t.Errorf("%+v", tasks)
 		}
 		time.Sleep(2 * time.Hour)
-		stopped = c.must("ecs:ListTasks", object1{"cluster": "main", "serviceName": "rails", "desiredStatus": "STOPPED"})
+		stopped = c.must("ecs:ListTasks", js{"cluster": "main", "serviceName": "rails", "desiredStatus": "STOPPED"})
 		if left := at[[]any](t, stopped, "taskArns"); len(left) != 0 {
 			t.Errorf("stopped tasks are still there after two hours: %v", left)
 		}
@@ -165,9 +165,9 @@ func TestWhatACircuitBreakerDoes(t *testing.T) {
 // rollout is a member of the service's newest service deployment.
 func (c *client) rollout(path ...any) any {
 	c.t.Helper()
-	list := c.must("ecs:ListServiceDeployments", object1{"cluster": "main", "service": "rails"})
+	list := c.must("ecs:ListServiceDeployments", js{"cluster": "main", "service": "rails"})
 	arn := at[string](c.t, list, "serviceDeployments", 0, "serviceDeploymentArn")
-	out := c.must("ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": []string{arn}})
+	out := c.must("ecs:DescribeServiceDeployments", js{"serviceDeploymentArns": []string{arn}})
 	return at[any](c.t, out, append([]any{"serviceDeployments", 0}, path...)...)
 }
 
@@ -215,7 +215,7 @@ func TestNewerUpdateSupersedesADeployment(t *testing.T) {
 		time.Sleep(time.Minute)
 		first := c.rollout("serviceDeploymentArn")
 		c.deploy("v3")
-		out := c.must("ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": []any{first}})
+		out := c.must("ecs:DescribeServiceDeployments", js{"serviceDeploymentArns": []any{first}})
 		if got := at[string](t, out, "serviceDeployments", 0, "status"); got != "STOP_REQUESTED" {
 			t.Errorf("the first one is %s", got)
 		}
@@ -223,7 +223,7 @@ func TestNewerUpdateSupersedesADeployment(t *testing.T) {
 			t.Errorf("%+v", s.Deployments)
 		}
 		c.until(done)
-		out = c.must("ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": []any{first}})
+		out = c.must("ecs:DescribeServiceDeployments", js{"serviceDeploymentArns": []any{first}})
 		s := c.service()
 		if got := at[string](t, out, "serviceDeployments", 0, "status"); got != "STOPPED" || s.ServiceDeployment != "SUCCESSFUL" || s.Images["app"][image("v3")] != 2 || len(s.Deployments) != 1 {
 			t.Errorf("the first one is %s, the service %+v", got, s)
@@ -234,15 +234,15 @@ func TestNewerUpdateSupersedesADeployment(t *testing.T) {
 func TestUpdateThatChangesNothingStartsNoDeployment(t *testing.T) {
 	for _, test := range []struct {
 		name    string
-		in      object1
+		in      js
 		deploys bool
 	}{
-		{"the same definition", object1{"taskDefinition": "rails:41"}, false},
-		{"another desired count", object1{"desiredCount": 3}, false},
-		{"other percentages", object1{"deploymentConfiguration": object1{"maximumPercent": 150}}, false},
-		{"no load balancers", object1{"loadBalancers": []any{}}, true},
-		{"other subnets", object1{"networkConfiguration": object1{"awsvpcConfiguration": object1{"subnets": []any{"subnet-2"}}}}, true},
-		{"the same definition, forced", object1{"taskDefinition": "rails:41", "forceNewDeployment": true}, true},
+		{"the same definition", js{"taskDefinition": "rails:41"}, false},
+		{"another desired count", js{"desiredCount": 3}, false},
+		{"other percentages", js{"deploymentConfiguration": js{"maximumPercent": 150}}, false},
+		{"no load balancers", js{"loadBalancers": []any{}}, true},
+		{"other subnets", js{"networkConfiguration": js{"awsvpcConfiguration": js{"subnets": []any{"subnet-2"}}}}, true},
+		{"the same definition, forced", js{"taskDefinition": "rails:41", "forceNewDeployment": true}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -263,7 +263,7 @@ func TestDesiredCountScalesWithoutADeployment(t *testing.T) {
 		c := newClient(t, rails(nil))
 		old := c.service().Deployments[0].ID
 		for _, want := range []int{7, 3, 0, 1} {
-			c.must("ecs:UpdateService", object1{"cluster": "main", "service": "rails", "desiredCount": want})
+			c.must("ecs:UpdateService", js{"cluster": "main", "service": "rails", "desiredCount": want})
 			c.until(func(s ServiceState) bool { return s.Running == want && s.Pending == 0 && s.Desired == want })
 			if s := c.service(); s.RolloutState != "COMPLETED" || s.Deployments[0].ID != old {
 				t.Errorf("%d tasks: %+v", want, s)
@@ -279,7 +279,7 @@ func TestStopServiceDeploymentRollsBack(t *testing.T) {
 		c.deploy("v2")
 		time.Sleep(time.Minute)
 		mine := c.rollout("serviceDeploymentArn")
-		c.must("ecs:StopServiceDeployment", object1{"serviceDeploymentArn": mine, "stopType": "ROLLBACK"})
+		c.must("ecs:StopServiceDeployment", js{"serviceDeploymentArn": mine, "stopType": "ROLLBACK"})
 		if got := c.rollout("status"); got != "ROLLBACK_REQUESTED" {
 			t.Errorf("it is %v", got)
 		}
@@ -288,7 +288,7 @@ func TestStopServiceDeploymentRollsBack(t *testing.T) {
 		if s.ServiceDeployment != "ROLLBACK_SUCCESSFUL" || s.Deployments[0].ID != old.Deployments[0].ID || s.Images["app"][image("v1")] != 2 || len(s.Deployments) != 1 {
 			t.Errorf("%+v", s)
 		}
-		if _, code := c.send("ecs:StopServiceDeployment", object1{"serviceDeploymentArn": mine}); code != "ConflictException" {
+		if _, code := c.send("ecs:StopServiceDeployment", js{"serviceDeploymentArn": mine}); code != "ConflictException" {
 			t.Errorf("stopping it again was answered %q", code)
 		}
 	})
@@ -339,13 +339,13 @@ func TestDeploymentOfAServiceWithoutTasksIsDoneAtOnce(t *testing.T) {
 func TestFirstDeploymentThatFailsHasNothingToGoBackTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClient(t, rails(nil))
-		c.must("ecs:CreateService", object1{
+		c.must("ecs:CreateService", js{
 			"cluster": "main", "serviceName": "web", "taskDefinition": c.register("v9"), "desiredCount": 1, "launchType": "FARGATE",
-			"deploymentConfiguration": object1{"deploymentCircuitBreaker": object1{"enable": true, "rollback": true}},
-			"networkConfiguration":    object1{"awsvpcConfiguration": object1{"subnets": []any{"subnet-1"}}},
+			"deploymentConfiguration": js{"deploymentCircuitBreaker": js{"enable": true, "rollback": true}},
+			"networkConfiguration":    js{"awsvpcConfiguration": js{"subnets": []any{"subnet-1"}}},
 		})
 		time.Sleep(time.Hour)
-		s, _ := c.aws.Service(account, place1, "main", "web")
+		s, _ := c.aws.Service(account, ireland, "main", "web")
 		if s.RolloutState != "FAILED" || s.ServiceDeployment != "STOPPED" || s.Running+s.Pending != 0 {
 			t.Errorf("%+v", s)
 		}
@@ -361,7 +361,7 @@ func TestUpdateDuringARollbackStopsIt(t *testing.T) {
 		rollingBack := c.rollout("serviceDeploymentArn")
 		c.deploy("v3")
 		c.until(done)
-		out := c.must("ecs:DescribeServiceDeployments", object1{"serviceDeploymentArns": []any{rollingBack}})
+		out := c.must("ecs:DescribeServiceDeployments", js{"serviceDeploymentArns": []any{rollingBack}})
 		s := c.service()
 		if got := at[string](t, out, "serviceDeployments", 0, "status"); got != "STOPPED" || s.ServiceDeployment != "SUCCESSFUL" || s.Images["app"][image("v3")] != 2 {
 			t.Errorf("the one that rolled back is %s, the service %+v", got, s)

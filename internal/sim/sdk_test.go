@@ -22,7 +22,7 @@ import (
 // sdk is how aws-sdk-go-v2 is set up to use a simulation.
 func sdk(a *AWS, key string) aws.Config {
 	return aws.Config{
-		Region:      place1,
+		Region:      ireland,
 		Credentials: credentials.NewStaticCredentialsProvider(key, "secret", ""),
 		HTTPClient:  &http.Client{Transport: RoundTripper(a)},
 		// One attempt: what the simulation answers is what the test sees.

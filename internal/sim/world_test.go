@@ -65,7 +65,7 @@ func TestServicesOfAWorldShareARevisionWhenTheirContainersAreEqual(t *testing.T)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, ok := a.Service(account, place1, "main-3", "rails"); !ok || lastPart(s.TaskDefinition) != "rails:41" {
+	if s, ok := a.Service(account, ireland, "main-3", "rails"); !ok || lastPart(s.TaskDefinition) != "rails:41" {
 		t.Errorf("%+v", s)
 	}
 }
