@@ -1,0 +1,285 @@
+// Package command is one run of the program from its inputs to its exit code.
+//
+// It only wires: inputs (package action) to the fleet (package fleet), to the
+// rollout (package rollout, which plans and deploys over package cloud), and
+// back to what people and machines read (package report).
+//
+// Its one idea: whatever happens, a run ends in one record, and the record is
+// written in full: summary, outputs, annotations, result document, exit code.
+//
+// Read next: console.go (what is printed meanwhile), simulate.go.
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"ecs-fleet/internal/action"
+	"ecs-fleet/internal/cloud"
+	"ecs-fleet/internal/fleet"
+	"ecs-fleet/internal/plan"
+	"ecs-fleet/internal/report"
+	"ecs-fleet/internal/rollout"
+	"ecs-fleet/internal/throttle"
+)
+
+// Process is what a run has of the world outside.
+type Process struct {
+	Args      []string            // a command and flags; none in the action
+	Getenv    func(string) string // INPUT_…, GITHUB_…, ECS_FLEET_RESULT
+	Environ   []string            // NAME=value
+	Stdout    io.Writer
+	ReadFile  func(name string) ([]byte, error)
+	Transport http.RoundTripper // to AWS; nil: the network
+	// Speed is how many seconds of AWS's clock pass in a real one: 1, or 0,
+	// except against a simulation that says otherwise.
+	Speed float64
+}
+
+// Run runs the command that inputs and flags ask for, blocks until it has ended
+// and all is written, and returns the exit code: 0 when every service ended
+// well, 2 when the run was refused before any write, 1 otherwise. When ctx ends,
+// it writes what is known at once.
+func Run(ctx context.Context, p Process) int {
+	flags, mistakes := action.ReadFlags(p.Args)
+	if slices.ContainsFunc(mistakes, func(err error) bool { return errors.Is(err, action.ErrHelp) }) {
+		fmt.Fprint(p.Stdout, action.Usage())
+		return 0
+	}
+	return newSession(p, flags).run(ctx, mistakes)
+}
+
+// session is one run of a command: its inputs and its record.
+type session struct {
+	Process
+	raw     action.Raw
+	inputs  action.Inputs
+	action  *action.Action
+	console *console
+	record  report.Run
+	places  map[string]fleet.Position // of mistakes in the fleet file
+}
+
+func newSession(p Process, flags action.Raw) *session {
+	a := action.New(p.Getenv, p.Stdout)
+	return &session{
+		Process: p, raw: flags.Or(action.ReadEnv(p.Getenv)), action: a,
+		record: report.Run{Command: "deploy", Started: time.Now().UTC()}, places: make(map[string]fleet.Position),
+	}
+}
+
+// run does the whole of a command and writes what came of it, in every
+// case.
+func (s *session) run(ctx context.Context, mistakes []error) int {
+	for _, warning := range action.Misspelt(s.Environ) {
+		s.action.Warning("inputs", warning, "", 0)
+	}
+	environments, found := s.read()
+	if mistakes = append(mistakes, found...); len(mistakes) == 0 {
+		s.deploy(ctx, environments)
+	} else {
+		s.refuse(mistakes)
+	}
+	return s.close(ctx)
+}
+
+// read reads and checks inputs and fleet, and returns all mistakes at once.
+func (s *session) read() (environments []fleet.Environment, mistakes []error) {
+	base := fleet.Base{
+		Region: s.raw.Value("region"), Account: s.raw.Value("account"), RoleARN: s.raw.Value("role-arn"),
+		ExternalID: s.raw.Value("external-id"), Cluster: s.raw.Value("cluster"),
+	}
+	selectors, path := s.raw.Value("environments"), s.raw.Value("fleet-file")
+	text, err := s.ReadFile(path)
+	inline := fleet.IsInline(selectors)
+	var wrong []fleet.Mistake
+	switch {
+	case err == nil && inline:
+		wrong = []fleet.Mistake{fleet.InlineBesideFile(path)}
+	case err == nil:
+		var file fleet.File
+		file, wrong = fleet.Parse(text, path, base)
+		environments = file.Environments
+		raw, settings := s.raw.WithPolicy(policy(file.Policy))
+		s.raw, mistakes = raw, append(mistakes, settings...)
+	case !errors.Is(err, os.ErrNotExist):
+		mistakes = append(mistakes, fmt.Errorf("input fleet-file: %w", err))
+	case inline:
+		environments, wrong = fleet.ParseInline(selectors, base)
+	case selectors != "":
+		mistakes = append(mistakes, fmt.Errorf("input fleet-file: %s does not exist; check the repository out before this step, or give environments as an inline list", path))
+	}
+	s.inputs, mistakes = s.parse(mistakes)
+	if len(wrong) == 0 && len(environments) > 0 && selectors != "" {
+		environments, wrong = s.choose(environments, inline)
+	}
+	for _, m := range wrong {
+		mistakes = append(mistakes, m)
+	}
+	return environments, mistakes
+}
+
+func (s *session) parse(mistakes []error) (action.Inputs, []error) {
+	inputs, more := s.raw.Parse(action.Known{Buckets: throttle.Buckets()})
+	return inputs, append(mistakes, more...)
+}
+
+// choose keeps the selected environments and services.
+func (s *session) choose(environments []fleet.Environment, inline bool) ([]fleet.Environment, []fleet.Mistake) {
+	var mistakes, more []fleet.Mistake
+	if !inline {
+		environments, mistakes = fleet.Select(environments, s.inputs.Environments)
+	}
+	if services := s.raw.Value("services"); services != "" && len(mistakes) == 0 {
+		environments, more = fleet.SelectServices(environments, services)
+	}
+	return environments, append(mistakes, more...)
+}
+
+func policy(settings []fleet.Setting) []action.Setting {
+	var all []action.Setting
+	for _, s := range settings {
+		all = append(all, action.Setting{Name: s.Name, Value: s.Value, Place: s.At.String()})
+	}
+	return all
+}
+
+// refuse ends the run before it began.
+func (s *session) refuse(mistakes []error) {
+	for _, err := range mistakes {
+		s.record.Mistakes = append(s.record.Mistakes, err.Error())
+		if m, ok := errors.AsType[fleet.Mistake](err); ok && m.At.Text == s.raw.Value("fleet-file") {
+			s.places[err.Error()] = m.At
+		}
+	}
+}
+
+// deploy inspects, plans and rolls out.
+func (s *session) deploy(ctx context.Context, environments []fleet.Environment) {
+	s.console = newConsole(s.action, environments, s.record.Started, s.Speed)
+	registry := throttle.New(s.limits())
+	aws, err := cloud.New(ctx, cloud.Options{Transport: s.Transport, Throttle: registry, Session: s.sessionName()})
+	if err != nil {
+		s.refuse([]error{err})
+		return
+	}
+	r := rollout.New(aws, environments, s.options(len(environments)))
+	stop := s.console.tick()
+	mistakes := r.Inspect(ctx)
+	s.record.Notes = append(s.record.Notes, r.Notes()...)
+	switch {
+	case ctx.Err() != nil:
+		r.Run(ctx) // begins nothing, and says so of every service
+	case len(mistakes) > 0:
+		r.Refuse()
+	case s.inputs.DryRun:
+		s.action.Group("plan", lines(report.Plan(r.Plans(), nil)))
+		r.DryRun()
+	default:
+		s.action.Group("plan", lines(report.Plan(r.Plans(), nil)))
+		r.Run(ctx)
+	}
+	stop()
+	for _, text := range mistakes {
+		s.refuse([]error{errors.New(text)})
+	}
+	s.record.Services = r.Results()
+	s.record.API = usage(registry)
+}
+
+func (s *session) limits() throttle.Limits {
+	stated := make(map[string]throttle.Quota)
+	for name, q := range s.inputs.APIQuotas {
+		stated[name] = throttle.Quota(q)
+	}
+	return throttle.Limits{Share: s.inputs.APIShare, Stated: stated, Speed: s.Speed}
+}
+
+func (s *session) options(environments int) rollout.Options {
+	in := s.inputs
+	images := plan.Images{Tag: in.ImageTag, Reference: in.Image, Containers: in.Container}
+	for _, line := range in.Images {
+		images.ByContainer = append(images.ByContainer, plan.ContainerImage{Container: line.Container, Value: line.Value})
+	}
+	o := rollout.Options{
+		Images: images, Force: in.ForceNewDeployment, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
+		Timeout: cmp.Or(in.Timeout, action.DefaultTimeout), MaxParallel: in.MaxParallel, Speed: s.Speed, Emit: s.console.event,
+	}
+	if f := in.MaxFailures; f.Given {
+		most := f.Count
+		if f.Percent > 0 {
+			most = int(f.Percent / 100 * float64(environments))
+		}
+		o.MaxFailures = &most
+	}
+	return o
+}
+
+// sessionName tells in CloudTrail which run a role was assumed by.
+func (s *session) sessionName() string {
+	name := "ecs-fleet"
+	if id := s.Getenv("GITHUB_RUN_ID"); id != "" {
+		name = strings.Join([]string{name, s.Getenv("GITHUB_REPOSITORY"), id, s.Getenv("GITHUB_RUN_ATTEMPT")}, "-")
+	}
+	return cloud.SessionName(name)
+}
+
+// close writes summary, outputs, annotations and the result document.
+func (s *session) close(ctx context.Context) int {
+	s.record.Duration = time.Duration(float64(time.Since(s.record.Started)) * max(s.Speed, 1))
+	s.record.Status = s.verdict(ctx)
+	for _, note := range s.record.Annotations() {
+		if at := s.places[note.Message]; note.Level == "error" {
+			s.action.Error(note.Title, note.Message, at.Text, at.Line)
+		} else {
+			s.action.Warning(note.Title, note.Message, "", 0)
+		}
+	}
+	var outputs []action.Output
+	for _, o := range s.record.Outputs() {
+		outputs = append(outputs, action.Output(o))
+	}
+	problems := []error{s.action.Summary(s.record.Summary(s.raw.Value("summary"))), s.action.SetOutputs(outputs)}
+	if path := s.Getenv("ECS_FLEET_RESULT"); path != "" {
+		problems = append(problems, os.WriteFile(path, append(s.record.Document(), '\n'), 0o644))
+	}
+	problems = append(problems, s.action.Close())
+	if err := errors.Join(problems...); err != nil {
+		s.action.Error("ecs-fleet: the run's results could not be written", err.Error(), "", 0)
+		return max(s.record.ExitCode(), 1)
+	}
+	return s.record.ExitCode()
+}
+
+// verdict is the run's status output.
+func (s *session) verdict(ctx context.Context) string {
+	well := len(s.record.Mistakes) == 0
+	for _, r := range s.record.Services {
+		well = well && r.Status.Well()
+	}
+	switch {
+	case well && len(s.record.Services) > 0:
+		return "succeeded"
+	case ctx.Err() != nil:
+		return "cancelled"
+	}
+	return "failed"
+}
+
+func usage(registry *throttle.Registry) []report.Usage {
+	var all []report.Usage
+	for _, u := range registry.Usage() {
+		all = append(all, report.Usage{Account: u.Account, Region: u.Region, Bucket: u.Bucket, Calls: u.Calls, Throttled: u.Throttled, Waited: u.Waited})
+	}
+	return all
+}
+
+func lines(text string) []string { return strings.Split(strings.TrimRight(text, "\n"), "\n") }
