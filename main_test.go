@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,7 +120,25 @@ func play(t *testing.T, archive *txtar.Archive) map[string]string {
 	got["summary.md"] = read(t, filepath.Join(dir, "summary"))
 	got["outputs"] = outputs(t, read(t, filepath.Join(dir, "output")))
 	checkDocument(t, filepath.Join(dir, "result.json"))
+	for part, text := range got {
+		got[part] = numbered(text)
+	}
 	return got
+}
+
+// made are the ids that the simulation makes up, which depend on which of two
+// services was faster.
+var made = regexp.MustCompile(`\b[0-9a-f]{32}\b|ecs-svc/[0-9]+|request [0-9a-f-]{36}`)
+
+// numbered replaces them by their order of appearance.
+func numbered(text string) string {
+	numbers := make(map[string]int)
+	return made.ReplaceAllStringFunc(text, func(id string) string {
+		if numbers[id] == 0 {
+			numbers[id] = len(numbers) + 1
+		}
+		return fmt.Sprintf("ID%d", numbers[id])
+	})
 }
 
 func section(a *txtar.Archive, name string) string {
