@@ -439,3 +439,24 @@ func TestTheSimulationRepeatsItself(t *testing.T) {
 		t.Errorf("two equal runs differ:\n%s", diff)
 	}
 }
+
+func TestClusterIsMadeAndDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, World{})
+		arn := at[string](t, c.must("ecs:CreateCluster", js{"clusterName": "main"}), "cluster", "clusterArn")
+		c.must("ecs:CreateCluster", js{})
+		list := c.must("ecs:ListClusters", js{})
+		want := []any{"arn:aws:ecs:" + ireland + ":" + account + ":cluster/default", arn}
+		if diff := cmp.Diff(want, list["clusterArns"]); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		c.must("ecs:DeleteCluster", js{"cluster": arn})
+		if _, code := c.send("ecs:ListServices", js{"cluster": "main"}); code != "ClusterNotFoundException" {
+			t.Errorf("the deleted cluster answered %q", code)
+		}
+		foreign := "arn:aws:ecs:us-east-1:" + account + ":cluster/default"
+		if _, code := c.send("ecs:ListServices", js{"cluster": foreign}); code != "ClusterNotFoundException" {
+			t.Errorf("another Region's ARN answered %q", code)
+		}
+	})
+}

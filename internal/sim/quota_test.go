@@ -160,3 +160,25 @@ func TestLaunchesBeyondTheRateAreLateButComeInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestSpotTasksHaveALaunchRateOfTheirOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(func(s *Service) { s.CapacityProvider = "FARGATE_SPOT" }))
+		network := js{"awsvpcConfiguration": js{"subnets": []any{"subnet-1"}}}
+		// All On-Demand launches of this moment.
+		for range 10 {
+			c.must("ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE", "count": 10, "networkConfiguration": network})
+		}
+		if _, code := c.send("ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE", "networkConfiguration": network}); code != "ThrottlingException" {
+			t.Errorf("the 101st launch was answered %q", code)
+		}
+		c.deploy("v2")
+		if took := c.until(done); took != 160*time.Second {
+			t.Errorf("the service on Spot took %v", took)
+		}
+		out := c.must("ecs:DescribeServices", js{"cluster": "main", "services": []string{"rails"}})
+		if s := at[js](t, out, "services", 0); s["launchType"] != nil || at[string](t, s, "capacityProviderStrategy", 0, "capacityProvider") != "FARGATE_SPOT" {
+			t.Errorf("%v", s)
+		}
+	})
+}

@@ -53,6 +53,8 @@ func deploying() []string {
 		"serviceRegistries", "volumeConfigurations", "vpcLatticeConfigurations"}
 }
 
+// serviceRequest reads a request and checks what needs no world. Limits:
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
 func (c *call) serviceRequest() (in serviceRequest, doc map[string]any, err error) {
 	if err := c.decode(&in); err != nil {
 		return in, nil, err

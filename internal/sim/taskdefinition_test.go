@@ -176,3 +176,17 @@ func TestTaskSizesInAllSpellings(t *testing.T) {
 		}
 	}
 }
+
+func TestFargateSizesOfTheTable(t *testing.T) {
+	for _, test := range []struct {
+		cpu, memory int
+		want        bool
+	}{
+		{256, 2048, true}, {256, 4096, false}, {512, 4096, true}, {1024, 1024, false}, {1024, 8192, true}, {2048, 16384, true},
+		{4096, 30720, true}, {8192, 17408, false}, {8192, 20480, true}, {16384, 122880, true}, {32768, 249856, true}, {32768, 65536, false}, {128, 512, false},
+	} {
+		if got := fargateSize(test.cpu, test.memory); got != test.want {
+			t.Errorf("%d CPU with %d MiB: %v", test.cpu, test.memory, got)
+		}
+	}
+}

@@ -284,12 +284,3 @@ type stamp time.Time
 func (s stamp) MarshalJSON() ([]byte, error) {
 	return []byte(strconv.FormatFloat(float64(time.Time(s).UnixMilli())/1000, 'f', 3, 64)), nil
 }
-
-// stampOf is nil for a time that has not come.
-func stampOf(t time.Time) *stamp {
-	if t.IsZero() {
-		return nil
-	}
-	s := stamp(t)
-	return &s
-}
