@@ -182,3 +182,16 @@ func TestSpotTasksHaveALaunchRateOfTheirOwn(t *testing.T) {
 		}
 	})
 }
+
+func TestRunTaskOnFargateHasAQuotaBesideECSs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(nil))
+		in := js{
+			"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE",
+			"networkConfiguration": js{"awsvpcConfiguration": js{"subnets": []any{"subnet-1"}}},
+		}
+		if got := c.flood("ecs:RunTask", in, time.Second); got != 20+20 {
+			t.Errorf("%d tasks were run in a second", got)
+		}
+	})
+}

@@ -315,12 +315,53 @@ func TestPendingLaunchesOfAReplacedDeploymentAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		many := 300
 		c := newClient(t, rails(func(s *Service) { s.Desired = &many }))
-		c.deploy("v2")
+		second := at[string](t, c.deploy("v2"), "service", "taskDefinition")
 		time.Sleep(7 * time.Second) // 100 have been launched, 200 wait
 		c.deploy("v3")
+		launched := c.launched(second)
 		c.until(done)
 		if s := c.service(); s.Images["app"][image("v3")] != many || len(s.Images["app"]) != 1 {
 			t.Errorf("%+v", s.Images)
+		}
+		if got := c.launched(second); got != launched {
+			t.Errorf("%d tasks of the replaced deployment were launched, %d of them before", got, launched)
+		}
+	})
+}
+
+// launched is the number of tasks of a definition that were ever launched.
+func (c *client) launched(definition string) int {
+	c.aws.mu.Lock()
+	defer c.aws.mu.Unlock()
+	tasks := c.aws.regions[account+"/"+ireland].clusters["main"].tasks
+	return countTasks(tasks, func(t *task) bool { return t.definition.arn() == definition })
+}
+
+func TestFailuresCountNoMoreOnceATaskWasHealthy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		half, all := 50, 100
+		w := rails(func(s *Service) { s.MinimumHealthy, s.Maximum = &half, &all })
+		// The first new task is healthy by then, the second is not yet there.
+		w.TaskFaults = []TaskFault{{Image: "*:v2", Fails: "pull", Where: Where{From: Duration(2 * time.Minute)}}}
+		c := newClient(t, w)
+		c.deploy("v2")
+		time.Sleep(2 * time.Hour)
+		if s := c.service(); s.RolloutState != "IN_PROGRESS" || s.Images["app"][image("v2")] != 1 || s.Deployments[0].FailedTasks != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestDeploymentThatIsBeingRestoredIsNothingToGoBackTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(nil))
+		old := c.service().Deployments[0].ID
+		c.deploy("v8")
+		c.until(func(s ServiceState) bool { return s.Deployments[0].ID == old })
+		c.deploy("v9")
+		time.Sleep(time.Hour)
+		if s := c.service(); s.RolloutState != "FAILED" || s.ServiceDeployment != "STOPPED" || s.Images["app"][image("v1")] != 2 {
+			t.Errorf("%+v", s)
 		}
 	})
 }
@@ -367,4 +408,34 @@ func TestUpdateDuringARollbackStopsIt(t *testing.T) {
 			t.Errorf("the one that rolled back is %s, the service %+v", got, s)
 		}
 	})
+}
+
+func TestTaskFaultHitsOnlyItsPlace(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		fault TaskFault
+		hit   bool
+	}{
+		{"its service", TaskFault{Where: Where{Account: "1111*", Region: "eu-*", Cluster: "ma?n", Service: "rails"}, Image: "*/rails:v2"}, true},
+		{"another cluster", TaskFault{Where: Where{Cluster: "other"}}, false},
+		{"another service", TaskFault{Where: Where{Service: "nginx"}}, false},
+		{"another account", TaskFault{Where: Where{Account: "444455556666"}}, false},
+		{"another image", TaskFault{Image: "*/rails:v3"}, false},
+		{"tasks of RunTask", TaskFault{Group: "family:*"}, false},
+		{"another time", TaskFault{Where: Where{From: Duration(time.Hour)}}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := rails(nil)
+				test.fault.Fails = "pull"
+				w.TaskFaults = []TaskFault{test.fault}
+				c := newClient(t, w)
+				c.deploy("v2")
+				c.until(done)
+				if hit := c.service().ServiceDeployment != "SUCCESSFUL"; hit != test.hit {
+					t.Errorf("hit: %v: %+v", hit, c.service())
+				}
+			})
+		})
+	}
 }
