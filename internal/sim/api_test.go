@@ -460,3 +460,31 @@ func TestClusterIsMadeAndDeleted(t *testing.T) {
 		}
 	})
 }
+
+func TestServiceDeploymentsAreFilteredByStatusAndTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(nil))
+		start := time.Now().Unix()
+		c.deploy("v2")
+		c.until(done)
+		c.deploy("v3")
+		time.Sleep(time.Minute)
+		for _, test := range []struct {
+			filter js
+			want   int
+		}{
+			{js{}, 3},
+			{js{"status": []string{"SUCCESSFUL"}}, 2},
+			{js{"status": []string{"IN_PROGRESS", "PENDING"}}, 1},
+			{js{"createdAt": js{"after": start}}, 2},
+			{js{"createdAt": js{"before": start}}, 1},
+			{js{"maxResults": 2}, 2},
+		} {
+			test.filter["service"] = "arn:aws:ecs:" + ireland + ":" + account + ":service/main/rails"
+			out := c.must("ecs:ListServiceDeployments", test.filter)
+			if got := len(at[[]any](t, out, "serviceDeployments")); got != test.want {
+				t.Errorf("%v lists %d, not %d", test.filter, got, test.want)
+			}
+		}
+	})
+}

@@ -15,48 +15,39 @@ func serviceDeploymentAPI() map[string]action {
 	}
 }
 
+// rolloutFilter is what ListServiceDeployments is asked for.
+type rolloutFilter struct {
+	Cluster string   `json:"cluster"`
+	Service string   `json:"service"`
+	Status  []string `json:"status"`
+	Created struct {
+		After  float64 `json:"after"` // seconds since 1970
+		Before float64 `json:"before"`
+	} `json:"createdAt"`
+}
+
+func (f rolloutFilter) wants(p *serviceDeployment) bool {
+	at := float64(p.created.UnixMilli()) / 1000
+	return (f.Created.After == 0 || at > f.Created.After) && (f.Created.Before == 0 || at < f.Created.Before) &&
+		(len(f.Status) == 0 || slices.Contains(f.Status, p.status))
+}
+
 func listServiceDeployments(c *call) (any, error) {
-	var in struct {
-		Cluster string   `json:"cluster"`
-		Service string   `json:"service"`
-		Status  []string `json:"status"`
-		Created struct {
-			After  float64 `json:"after"`
-			Before float64 `json:"before"`
-		} `json:"createdAt"`
-	}
+	var in rolloutFilter
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(in.Service, "arn:") && in.Cluster == "" {
-		in.Cluster, _ = serviceInARN(in.Service)
-	}
-	if in.Service == "" {
-		return nil, fault("InvalidParameterException", "Service can not be blank.")
-	}
-	k, err := c.region.findCluster(in.Cluster)
+	s, err := c.rolloutService(in)
 	if err != nil {
 		return nil, err
 	}
-	s := k.findService(in.Service)
-	switch {
-	case s == nil:
-		return nil, fault("ServiceNotFoundException", "Service not found.")
-	case s.controller != "ECS":
-		// That other controllers answer so is an inference from the model's
-		// list of errors.
-		return nil, fault("UnsupportedFeatureException", "Service deployments are not supported for services with a %s deployment controller.", s.controller)
-	}
 	byARN, arns := map[string]*serviceDeployment{}, []string{}
 	for _, p := range s.rollouts {
-		at := float64(p.created.UnixMilli()) / 1000
-		if c.clock.Before(p.created.Add(c.lag.currentDeployment)) ||
-			in.Created.After > 0 && at <= in.Created.After || in.Created.Before > 0 && at >= in.Created.Before ||
-			len(in.Status) > 0 && !slices.Contains(in.Status, p.status) {
-			continue
+		visible := !c.clock.Before(p.created.Add(c.lag.currentDeployment))
+		if visible && in.wants(p) {
+			byARN[p.arn()] = p
+			arns = append(arns, p.arn())
 		}
-		byARN[p.arn()] = p
-		arns = append(arns, p.arn())
 	}
 	out, err := c.page(arns, "serviceDeployments", 20)
 	if err != nil {
@@ -69,6 +60,30 @@ func listServiceDeployments(c *call) (any, error) {
 	}
 	answer["serviceDeployments"] = briefs
 	return answer, nil
+}
+
+// rolloutService is the service whose deployments are asked for.
+func (c *call) rolloutService(in rolloutFilter) (*service, error) {
+	if strings.HasPrefix(in.Service, "arn:") && in.Cluster == "" {
+		in.Cluster, _ = serviceInARN(in.Service)
+	}
+	if in.Service == "" {
+		return nil, fault("InvalidParameterException", "Service can not be blank.")
+	}
+	k, err := c.region.findCluster(in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	switch s := k.findService(in.Service); {
+	case s == nil:
+		return nil, fault("ServiceNotFoundException", "Service not found.")
+	case s.controller != "ECS":
+		// That other controllers answer so is an inference from the model's
+		// list of errors.
+		return nil, fault("UnsupportedFeatureException", "Service deployments are not supported for services with a %s deployment controller.", s.controller)
+	default:
+		return s, nil
+	}
 }
 
 func (p *serviceDeployment) brief() map[string]any {
