@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -207,6 +208,9 @@ func (r *role) resolve(ctx context.Context, c *Cloud, region fleet.Region) error
 }
 
 func (r *role) identify(ctx context.Context, c *Cloud, region fleet.Region) error {
+	if _, err := c.base.Credentials.Retrieve(ctx); err != nil {
+		return &NoCredentialsError{err}
+	}
 	ambient := c.config(c.base.Credentials, "", region)
 	r.credentials = c.base.Credentials
 	if r.arn != "" {
@@ -228,6 +232,16 @@ func (r *role) identify(ctx context.Context, c *Cloud, region fleet.Region) erro
 	}
 	r.account, r.caller = fleet.AccountID(aws.ToString(out.Account)), fleet.ARN(aws.ToString(out.Arn))
 	return nil
+}
+
+// pause sleeps, or returns why ctx has ended.
+func (c *Client) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // SessionName makes a role session name of any text.

@@ -150,6 +150,9 @@ func (c *Client) register(ctx context.Context, family string, content object) (*
 			return nil, wrap(err, "ecs:RegisterTaskDefinition", fmt.Sprintf("family %q", family))
 		}
 		// The answer got lost; the revision may be there all the same.
+		if c.pause(ctx, visibleAfter) != nil {
+			return nil, wrap(err, "ecs:RegisterTaskDefinition", fmt.Sprintf("family %q", family))
+		}
 		newest, lookErr := c.describe(ctx, family)
 		if lookErr == nil && key(newest.content) == key(content) {
 			return newest, nil

@@ -1,7 +1,6 @@
 package cloud
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -82,9 +81,10 @@ func Denied(err error) bool {
 	return ok && e.denied()
 }
 
-// Interrupted tells whether the run's or the caller's context ended the call.
-func Interrupted(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// Unknown tells whether a write was sent and nobody knows what became of it.
+func Unknown(err error) bool {
+	_, ok := errors.AsType[*throttle.UnknownOutcome](err)
+	return ok
 }
 
 // Unsupported tells whether AWS has no service deployments for the service, or
@@ -103,6 +103,15 @@ type WrongAccountError struct {
 func (e *WrongAccountError) Error() string {
 	return fmt.Sprintf("the credentials belong to account %s (%s), not to %s; correct account or role-arn", e.Got, e.Caller, e.Want)
 }
+
+// NoCredentialsError tells that there is nothing to sign calls with.
+type NoCredentialsError struct{ Err error }
+
+func (e *NoCredentialsError) Error() string {
+	return "no AWS credentials: in a workflow, run aws-actions/configure-aws-credentials before this step; on a laptop, sign in (aws sso login) or set AWS_PROFILE: " + e.Err.Error()
+}
+
+func (e *NoCredentialsError) Unwrap() error { return e.Err }
 
 // MissingError tells what AWS does not have, and what it has instead.
 type MissingError struct {

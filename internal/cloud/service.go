@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -83,6 +84,11 @@ type Update struct {
 	Before           string // id of the PRIMARY deployment that the update replaces
 }
 
+// visibleAfter is how long a look waits that is to find what a write has left
+// behind. ECS promises no bound for it, and advises to begin with seconds.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+const visibleAfter = 3 * time.Second
+
 // updateAttempts is how often an update whose outcome stays unknown is begun
 // anew, after a look at what the last one left behind.
 const updateAttempts = 5
@@ -103,7 +109,10 @@ func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, er
 			return fleet.Service{}, wrap(err, "ecs:UpdateService", fmt.Sprintf("service %q in cluster %q", u.Service, u.Cluster))
 		}
 		// The answer got lost. A second update with force would start a second
-		// deployment, so see whether the first one did.
+		// deployment, so see whether the first one did, once AWS can show it.
+		if err := c.pause(ctx, visibleAfter); err != nil {
+			return fleet.Service{}, wrap(unknown, "ecs:UpdateService", fmt.Sprintf("service %q in cluster %q", u.Service, u.Cluster))
+		}
 		seen, lookErr := c.Services(ctx, u.Cluster, []string{u.Service})
 		if primary := seen[u.Service].Primary(); lookErr == nil && primary.TaskDefinition == u.TaskDefinition && primary.ID != u.Before {
 			return seen[u.Service], nil
@@ -131,8 +140,8 @@ func (c *Client) StopDeployment(ctx context.Context, arn fleet.ARN) error {
 	_, err := c.ecs.StopServiceDeployment(ctx, &ecs.StopServiceDeploymentInput{
 		ServiceDeploymentArn: aws.String(string(arn)), StopType: types.StopServiceDeploymentStopTypeRollback,
 	})
-	if code(err) == "ConflictException" || code(err) == "InvalidParameterException" {
-		return nil
+	if code(err) == "ConflictException" || code(err) == "InvalidParameterException" || Unknown(err) {
+		return nil // it has ended, or what is seen of it next will tell
 	}
 	return wrap(err, "ecs:StopServiceDeployment", fmt.Sprintf("service deployment %q", arn.Name()))
 }

@@ -184,7 +184,9 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 		s.action.Group("plan", lines(report.Plan(r.Plans(), nil)))
 		r.DryRun()
 	default:
-		s.action.Group("plan", lines(report.Plan(r.Plans(), nil)))
+		if s.Getenv("GITHUB_ACTIONS") == "true" { // where a group is folded
+			s.action.Group("plan", lines(report.PlanTable(r.Plans(), nil)))
+		}
 		r.Run(ctx)
 	}
 	stop()

@@ -1,8 +1,10 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +43,9 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 	reason := fmt.Sprintf("not deployed in %s, waiting for %s", timeout, phase)
 	if t.doing != "" {
 		reason += " (" + t.doing + ")"
+	}
+	if t.trouble != nil {
+		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
 	reason += fmt.Sprintf("; ECS goes on deploying %s", t.mine.wanted.Name())
 	if cause != "" {
@@ -92,19 +97,12 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 	if err != nil {
 		details = append(details, fmt.Sprintf("stopped tasks could not be read: %v", err))
 	}
-	for _, task := range tasks {
-		if normal(task) || len(details) > samples*(2+len(task.Containers)) {
-			continue
-		}
+	tasks = slices.DeleteFunc(tasks, normal)
+	for _, task := range tasks[:min(len(tasks), samples)] {
 		why := stoppedBecause(task)
-		if cause == "" {
-			cause = why
-		}
+		cause = cmp.Or(cause, why)
 		details = append(details, fmt.Sprintf("task %s: %s", task.ARN.Name(), why))
 		details = append(details, r.lastLines(ctx, u, task)...)
-		if len(details) >= samples {
-			break
-		}
 	}
 	events := r.events(s, t)
 	if cause == "" {

@@ -99,9 +99,11 @@ func (r *Rollout) each(ctx context.Context, units []*unit, look func(context.Con
 // mistake, anything else is the environment's trouble.
 func (u *unit) keep(err error) {
 	missing, account := (*cloud.MissingError)(nil), (*cloud.WrongAccountError)(nil)
-	wrong := (*mistake)(nil)
+	wrong, credentials := (*mistake)(nil), (*cloud.NoCredentialsError)(nil)
 	switch {
 	case err == nil:
+	case errors.As(err, &credentials):
+		u.wrong = err.Error()
 	case errors.As(err, &account):
 		u.wrong = fmt.Sprintf("environment %q: %v", u.env.Name, err)
 	case errors.As(err, &missing), errors.As(err, &wrong):
@@ -184,6 +186,8 @@ func deployable(s fleet.Service) error {
 		return &mistake{fmt.Sprintf("service %q is being deleted", s.Name)}
 	case s.Controller != "ECS":
 		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller", s.Name, s.Controller)}
+	case s.Strategy != "rolling":
+		return &mistake{fmt.Sprintf("service %q is deployed by the %s strategy; this version deploys rolling services", s.Name, s.Strategy)}
 	case s.Primary().TaskDefinition == "":
 		return &mistake{fmt.Sprintf("service %q has no primary deployment to start from", s.Name)}
 	}

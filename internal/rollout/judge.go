@@ -55,7 +55,12 @@ func because(d fleet.ServiceDeployment) string {
 	if len(why) == 0 {
 		return ""
 	}
-	return ": " + strings.TrimSuffix(strings.Join(why, "; "), ".")
+	text := strings.TrimSuffix(strings.Join(why, "; "), ".")
+	// AWS's sentence goes on from ours, instead of saying it again.
+	if rest, found := strings.CutPrefix(text, "Service deployment rolled back because "); found {
+		return " because " + rest
+	}
+	return ": " + text
 }
 
 func progress(d fleet.ServiceDeployment) string {

@@ -20,7 +20,7 @@ func TestAServiceDeploymentIsJudgedByItsStatus(t *testing.T) {
 		{"a status of tomorrow is waited out", fleet.ServiceDeployment{Status: "PONDERING", Requested: 1}, verdict{doing: "0 of 1 new tasks run"}},
 		{"done", fleet.ServiceDeployment{Status: "SUCCESSFUL"}, verdict{over: true, status: report.Deployed}},
 		{"rolling back", fleet.ServiceDeployment{Status: "ROLLBACK_IN_PROGRESS", RollbackReason: "circuit breaker"}, verdict{failing: true, doing: "rolling back: circuit breaker"}},
-		{"rolled back", fleet.ServiceDeployment{Status: "ROLLBACK_SUCCESSFUL", Reason: "Service deployment rolled back because the circuit breaker threshold was exceeded."}, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back: Service deployment rolled back because the circuit breaker threshold was exceeded"}},
+		{"rolled back", fleet.ServiceDeployment{Status: "ROLLBACK_SUCCESSFUL", Reason: "Service deployment rolled back because the circuit breaker threshold was exceeded."}, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back because the circuit breaker threshold was exceeded"}},
 		{"rolled back by an alarm", fleet.ServiceDeployment{Status: "ROLLBACK_SUCCESSFUL", Alarms: []string{"5xx"}}, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back: alarms 5xx"}},
 		{"rollback failed", fleet.ServiceDeployment{Status: "ROLLBACK_FAILED"}, verdict{over: true, status: report.RollbackFailed, reason: "the deployment failed and so did ECS's rollback"}},
 		{"being stopped", fleet.ServiceDeployment{Status: "STOP_REQUESTED"}, verdict{failing: true, doing: "stopping"}},

@@ -180,12 +180,15 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	if ctx.Err() != nil {
 		return false, ending{status: report.NotStarted, reason: cancelledBefore}
 	}
-	r.note(u, report.Waiting, "updating")
+	r.note(u, report.Waiting, "waiting for its turn to update")
 	writing, done := r.writing(ctx)
 	defer done()
 	answer, err := u.client.UpdateService(writing, cloud.Update{
 		Cluster: u.env.Cluster, Service: u.spec.ECSName, TaskDefinition: step.TaskDefinition, Force: step.Force, Before: s.Primary().ID,
 	})
+	if cloud.Unknown(err) {
+		return false, ending{status: unknownStatus(ctx), reason: fmt.Sprintf("it is not known whether the update to %s began: %v", step.TaskDefinition.Name(), err)}
+	}
 	if err != nil {
 		return false, r.trouble(ctx, err)
 	}
@@ -207,6 +210,15 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	})
 }
 
+// unknownStatus is the status of a service whose update was sent and not
+// answered.
+func unknownStatus(ctx context.Context) report.Status {
+	if ctx.Err() != nil {
+		return report.Cancelled
+	}
+	return report.Failed
+}
+
 // tracked is a deployment of ours that is being followed.
 type tracked struct {
 	service  fleet.Service // as last seen
@@ -215,6 +227,7 @@ type tracked struct {
 	byList   bool          // service deployments cannot be read: judge by DescribeServices
 	mine     mine
 	doing    string
+	trouble  error // why the last look failed; nil: it did not
 	last     fleet.ServiceDeployment
 }
 
@@ -234,14 +247,17 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 			return r.cancelled(t)
 		case within.Err() != nil:
 			return r.timedOut(ctx, u, t, timeout)
-		case err != nil:
+		case cloud.Denied(err):
 			return r.unwatched(t, err)
+		case err != nil: // AWS has trouble of its own: the deployment goes on, and so does watching it
+			t.trouble = err
+			continue
 		case v.over && v.status == report.Deployed:
 			return r.finish(ctx, within, u, t, timeout)
 		case v.over:
 			return r.diagnosed(ctx, u, t, v)
 		case v.doing != t.doing:
-			t.doing = v.doing
+			t.doing, t.trouble = v.doing, nil
 			r.note(u, report.Waiting, "%s", v.doing)
 		}
 	}
@@ -324,8 +340,10 @@ func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeou
 				return ending{status: report.Cancelled, running: running, reason: "the run was cancelled; the deployment had succeeded, the service was not stable yet"}
 			case within.Err() != nil:
 				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", timeout, unsteady(t.service))}
-			case err != nil:
+			case cloud.Denied(err):
 				return r.unwatched(t, err)
+			case err != nil:
+				continue
 			}
 			t.service = s
 			running, desired = s.Running, s.Desired

@@ -74,7 +74,7 @@ func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon
 }
 
 func (r *Rollout) register(ctx context.Context, u *unit, step plan.Register) (fleet.ARN, error) {
-	r.note(u, report.Waiting, "registering")
+	r.note(u, report.Waiting, "waiting for its turn to register")
 	ctx, cancel := r.writing(ctx)
 	defer cancel()
 	arn, err := u.client.Register(ctx, step.Draft)

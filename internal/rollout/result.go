@@ -1,6 +1,9 @@
 package rollout
 
 import (
+	"maps"
+	"slices"
+
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/plan"
 	"ecs-fleet/internal/report"
@@ -22,7 +25,7 @@ func (r *Rollout) end(u *unit, e ending) {
 		Of: u.ref, Account: u.env.Account, Region: u.env.Region, Cluster: u.env.Cluster, ECSService: u.spec.ECSName,
 		Wave: u.env.Wave, Strategy: u.plan.Strategy, Status: e.status,
 		From: state(u.plan.From), To: state(u.plan.To), Running: e.running,
-		Reason: e.reason, Details: e.details, Warnings: u.plan.Warnings,
+		Reason: e.reason, Details: e.details, Warnings: u.plan.Warnings, Containers: slices.Sorted(maps.Keys(u.draft.Edits)),
 	}
 	if u.client != nil {
 		u.result.Account = u.client.Account
@@ -33,13 +36,9 @@ func (r *Rollout) end(u *unit, e ending) {
 	if !u.accepted.IsZero() {
 		u.result.Duration = r.since(u.accepted)
 	}
-	if !e.status.Well() {
-		u.result.Hint = report.Hint(e.reason)
-	}
 	if e.status == report.Planned {
-		for _, step := range u.plan.Steps {
-			u.result.Steps = append(u.result.Steps, step.String())
-		}
+		planned := report.FromPlan(u.plan)
+		u.result.Steps, u.result.Undo = planned.Steps, planned.Undo
 		s, _ := u.last()
 		u.result.Running = s.Running
 	}
