@@ -181,11 +181,11 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	case len(mistakes) > 0:
 		r.Refuse()
 	case s.inputs.DryRun:
-		s.action.Group("plan", lines(report.Plan(r.Plans(), nil)))
+		s.action.Group("plan", lines(report.Plan(r.Plans(), forecast(r, registry))))
 		r.DryRun()
 	default:
 		if s.Getenv("GITHUB_ACTIONS") == "true" { // where a group is folded
-			s.action.Group("plan", lines(report.PlanTable(r.Plans(), nil)))
+			s.action.Group("plan", lines(report.PlanTable(r.Plans(), forecast(r, registry))))
 		}
 		r.Run(ctx)
 	}
@@ -195,6 +195,30 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	}
 	s.record.Services = r.Results()
 	s.record.API = usage(registry)
+	if s.inputs.DryRun && len(mistakes) == 0 {
+		s.record.API = forecast(r, registry)
+	}
+}
+
+// forecast is what the plans will ask of the quotas that deploys wait for, and
+// how long they will wait at the least.
+func forecast(r *rollout.Rollout, registry *throttle.Registry) []report.Usage {
+	var all []report.Usage
+	for _, d := range r.Demands() {
+		for _, ask := range []struct {
+			bucket string
+			calls  int
+		}{{"ecs:task-definition-modify", d.Registrations}, {"ecs:service-modify", d.Updates}} {
+			account, region := string(d.Account), string(d.Region)
+			if ask.calls > 0 {
+				all = append(all, report.Usage{
+					Account: account, Region: region, Bucket: ask.bucket, Calls: ask.calls,
+					Waited: registry.Forecast(account, region, ask.bucket, ask.calls),
+				})
+			}
+		}
+	}
+	return all
 }
 
 func (s *session) limits() throttle.Limits {

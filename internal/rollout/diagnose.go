@@ -47,7 +47,7 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 	if t.trouble != nil {
 		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
-	reason += fmt.Sprintf("; ECS goes on deploying %s", t.mine.wanted.Name())
+	reason += "; ECS goes on with the deployment"
 	if cause != "" {
 		reason += ": " + cause
 	}

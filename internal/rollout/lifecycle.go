@@ -373,12 +373,12 @@ func (r *Rollout) cancelled(t tracked) ending {
 	if doing == "" {
 		doing = "just begun"
 	}
-	return ending{status: report.Cancelled, running: t.last.Running, reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on deploying %s", doing, t.mine.wanted.Name())}
+	return ending{status: report.Cancelled, running: t.last.Running, reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
 }
 
 // unwatched ends a service whose deployment cannot be followed any more.
 func (r *Rollout) unwatched(t tracked, err error) ending {
-	return ending{status: report.Failed, running: t.last.Running, reason: fmt.Sprintf("deploying %s was begun and its end is not known; ECS goes on with it: %v", t.mine.wanted.Name(), err)}
+	return ending{status: report.Failed, running: t.last.Running, reason: fmt.Sprintf("the deployment was begun and its end is not known; ECS goes on with it: %v", err)}
 }
 
 // trouble ends a service that an error stopped before its update was accepted.

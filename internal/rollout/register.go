@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -82,6 +83,42 @@ func (r *Rollout) register(ctx context.Context, u *unit, step plan.Register) (fl
 		r.note(u, report.Note, "registered %s", arn.Name())
 	}
 	return arn, err
+}
+
+// Demand is how many writes the plans ask of one account and Region.
+type Demand struct {
+	Account                fleet.AccountID
+	Region                 fleet.Region
+	Registrations, Updates int
+}
+
+// Demands are what the plans will ask of AWS's scarcest quotas, in the fleet's
+// order. Call it after Inspect.
+func (r *Rollout) Demands() []Demand {
+	var all []Demand
+	at := make(map[place]int)
+	drafts := make(map[string]bool)
+	for _, u := range r.sound() {
+		i, found := at[placeOf(u)]
+		if !found {
+			i = len(all)
+			at[placeOf(u)] = i
+			all = append(all, Demand{Account: u.client.Account, Region: u.client.Region})
+		}
+		for _, step := range u.plan.Steps {
+			switch step := step.(type) {
+			case plan.Register:
+				id := fmt.Sprint(placeOf(u), step.Draft.Base.Family, step.Draft.Key)
+				if !drafts[id] { // equal drafts are registered once
+					drafts[id] = true
+					all[i].Registrations++
+				}
+			case plan.Deploy:
+				all[i].Updates++
+			}
+		}
+	}
+	return all
 }
 
 // registration is the plan's Register step, when the service need not settle
