@@ -73,17 +73,13 @@ func (c *Client) Draft(ctx context.Context, base fleet.TaskDefinition, edits map
 		return d, nil
 	}
 	for _, name := range candidates(base) {
-		other, err := c.definition(ctx, name)
-		switch missing := (*MissingError)(nil); {
-		case errors.As(err, &missing):
-		case err != nil:
-			return fleet.Draft{}, err
-		case other.view.Status == "ACTIVE" && key(other.content) == d.Key:
+		// What cannot be read cannot be reused; registering anew is always right.
+		if other, err := c.definition(ctx, name); err == nil && other.view.Status == "ACTIVE" && key(other.content) == d.Key {
 			d.Equal = other.view.ARN
 			return d, nil
 		}
 	}
-	return d, nil
+	return d, ctx.Err()
 }
 
 func candidates(base fleet.TaskDefinition) []string {

@@ -11,7 +11,7 @@ import (
 
 // progressEvery is how often the log gets a line while environments are under
 // way: often enough to see that the run lives, seldom enough to read the log.
-const progressEvery = 15 * time.Second
+const progressEvery = 10 * time.Second
 
 // console shows a run while it goes on: each environment's lines together when
 // it has ended, a line of progress in between, and the live display on a

@@ -83,7 +83,7 @@ func world() sim.World {
 			}
 			// Somebody else's pipeline, in the account and Region with thirty environments.
 			region.Neighbours = []sim.Neighbour{
-				{Bucket: "ecs:task-definition-modify", Rate: 0.25},
+				{Bucket: "ecs:task-definition-modify", Rate: 0.5},
 				{Bucket: "ecs:service-modify", Rate: 2},
 			}
 		}

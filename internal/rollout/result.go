@@ -22,7 +22,7 @@ func (r *Rollout) Results() []report.Result {
 // end writes down how a service ended, once.
 func (r *Rollout) end(u *unit, e ending) {
 	u.result = report.Result{
-		Of: u.ref, Account: u.env.Account, Region: u.env.Region, Cluster: u.env.Cluster, ECSService: u.spec.ECSName,
+		Of: u.ref, Account: u.env.Account, Region: u.env.Region, Cluster: fleet.ARN(u.env.Cluster).Name(), ECSService: u.spec.ECSName,
 		Wave: u.env.Wave, Strategy: u.plan.Strategy, Status: e.status,
 		From: state(u.plan.From), To: state(u.plan.To), Running: e.running,
 		Reason: e.reason, Details: e.details, Warnings: u.plan.Warnings, Containers: slices.Sorted(maps.Keys(u.draft.Edits)),
