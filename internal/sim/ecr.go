@@ -12,6 +12,7 @@ func ecrAPI() api {
 	return api{name: "ecr", target: "AmazonEC2ContainerRegistry_V20150921", actions: map[string]action{
 		"DescribeImages": {bucket: "ecr:DescribeImages", do: describeImages},
 		"BatchGetImage":  {bucket: "ecr:BatchGetImage", do: batchGetImage},
+		"PutImage":       {bucket: "ecr:PutImage", do: putImage},
 	}}
 }
 
@@ -71,9 +72,6 @@ func (r *region) tags(repository string) (map[string]string, bool) {
 		return nil, true
 	}
 	tags, ok := r.repositories[repository]
-	if ok && tags == nil {
-		tags = map[string]string{}
-	}
 	return tags, ok
 }
 
@@ -203,4 +201,35 @@ func batchGetImage(c *call) (any, error) {
 		})
 	}
 	return map[string]any{"images": images, "failures": failures}, nil
+}
+
+// putImage points a tag of a listed repository to a manifest, as the last
+// request of a push does: a tag that exists moves. The digest is the manifest's.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html
+func putImage(c *call) (any, error) {
+	in, tags, err := c.imageRequest()
+	if err != nil {
+		return nil, err
+	}
+	var image struct {
+		Tag      string `json:"imageTag"`
+		Manifest string `json:"imageManifest"`
+	}
+	if err := c.decode(&image); err != nil {
+		return nil, err
+	}
+	if image.Manifest == "" {
+		return nil, fault("InvalidParameterException", "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'must not be null'")
+	}
+	id := imageID{Tag: image.Tag, Digest: digestOf(image.Manifest)}
+	switch {
+	case tags != nil && tags[id.Tag] == id.Digest:
+		return nil, fault("ImageAlreadyExistsException", "Image with digest '%s' and tag '%s' already exists in the repository with name '%s' in registry with id '%s'",
+			id.Digest, id.Tag, in.Repository, in.Registry)
+	case tags != nil && id.Tag != "":
+		tags[id.Tag] = id.Digest
+	}
+	return map[string]any{"image": map[string]any{
+		"registryId": in.Registry, "repositoryName": in.Repository, "imageId": id, "imageManifest": image.Manifest,
+	}}, nil
 }

@@ -56,3 +56,28 @@ func TestImagesOfARepository(t *testing.T) {
 		}
 	})
 }
+
+func TestAPushMovesATag(t *testing.T) {
+	world := rails(nil)
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, world)
+		push := js{"repositoryName": "rails", "imageTag": "v2", "imageManifest": `{"schemaVersion":2}`}
+		made := at[string](t, c.must("ecr:PutImage", push), "image", "imageId", "imageDigest")
+		shown := c.must("ecr:DescribeImages", js{"repositoryName": "rails", "imageIds": []any{js{"imageTag": "v2"}}})
+		if got := at[string](t, shown, "imageDetails", 0, "imageDigest"); got != made || got == "sha256:2222" {
+			t.Errorf("v2 is %s after a push of %s", got, made)
+		}
+		if _, code := c.send("ecr:PutImage", push); code != "ImageAlreadyExistsException" {
+			t.Errorf("the same push again: %q", code)
+		}
+		if _, code := c.send("ecr:PutImage", js{"repositoryName": "rails", "imageTag": "v2"}); code != "InvalidParameterException" {
+			t.Errorf("a push without a manifest: %q", code)
+		}
+		if _, code := c.send("ecr:PutImage", js{"repositoryName": "nothing", "imageManifest": "{}"}); code != "RepositoryNotFoundException" {
+			t.Errorf("a push to no repository: %q", code)
+		}
+	})
+	if r := world.Accounts[account].Regions[ireland].Repositories["rails"]["v2"]; r != "sha256:2222" {
+		t.Errorf("the push changed the world's document: %s", r)
+	}
+}

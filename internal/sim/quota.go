@@ -54,6 +54,7 @@ func otherBuckets(region string) map[string]size {
 	return map[string]size{
 		"sts":                     {600, 600},
 		"ecr:BatchGetImage":       {2000, 2000},
+		"ecr:PutImage":            {10, 10},
 		"logs:GetLogEvents":       {events, events},
 		"logs:FilterLogEvents":    {filter, filter},
 		"logs:DescribeLogStreams": {25, 25}, // 25 in most Regions

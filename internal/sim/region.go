@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -41,13 +42,23 @@ func (a *AWS) regionOf(account, name string) *region {
 		buckets:      buckets(name, w, a.world.Start),
 		clusters:     map[string]*cluster{},
 		families:     map[string]*family{},
-		repositories: w.Repositories,
+		repositories: ownRepositories(w.Repositories),
 		logs:         map[string]map[string]*logStream{},
 		runTokens:    map[string]runToken{},
 		shared:       map[string]*taskDefinition{},
 	}
 	a.regions[id] = r
 	return r
+}
+
+// ownRepositories is a copy that pushes may change; nil stays nil.
+func ownRepositories(listed map[string]map[string]string) map[string]map[string]string {
+	copied := maps.Clone(listed)
+	for name, tags := range listed {
+		copied[name] = map[string]string{}
+		maps.Copy(copied[name], tags)
+	}
+	return copied
 }
 
 // own takes the name out of an ARN of this account and Region; a foreign ARN
