@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,15 +33,25 @@ var update = flag.Bool("update", false, "rewrite the expected parts of testdata/
 //	fleet.yml       the fleet file; may be missing
 //	inputs          "name: value" lines; further lines of a value are indented
 //	cancel          after how long the run is cancelled; may be missing
+//	meanwhile       what somebody else asks of AWS (scenario_test.go); may be missing
+//	look            what AWS is asked in the end; may be missing
 //
 // and what must come of it, which -update rewrites:
 //
-//	log             what the log shows from its first annotation on, without the groups
+//	log             the annotations
 //	summary.md      the job summary
 //	outputs         all outputs but result
-//	calls           what AWS counted, by action
+//	calls           what AWS counted of the run's own calls, by action
 //	after           what really runs in the world in the end
+//	seen            AWS's answers to look
 //	exit            the exit code, and how long the run took
+//
+// A second run, in the same world, begins where the first one has ended. All
+// its parts have a number behind their name: "inputs 2", "summary.md 2". It
+// keeps the fleet file unless it has one of its own.
+//
+// Whatever is expected, no status may contradict what really runs
+// (scenario_test.go).
 func TestScenarios(t *testing.T) {
 	useSimulation(t)
 	files, err := filepath.Glob("testdata/scenarios/*.txtar")
@@ -59,10 +69,13 @@ func TestScenarios(t *testing.T) {
 				rewrite(t, file, archive, got)
 				return
 			}
-			for _, part := range expected {
-				if diff := cmp.Diff(section(archive, part), got[part]); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", part, diff)
+			for _, part := range got {
+				if diff := cmp.Diff(section(archive, part.Name), string(part.Data)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", part.Name, diff)
 				}
+			}
+			if want := isExpected(archive.Files); len(want) != len(got) {
+				t.Errorf("%d parts are expected and %d came: an expected part belongs to no run", len(want), len(got))
 			}
 		})
 	}
@@ -82,13 +95,10 @@ func useSimulation(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-var expected = []string{"log", "summary.md", "outputs", "calls", "after", "exit"}
-
-// play runs a scenario and returns its expected parts as they really are.
-func play(t *testing.T, archive *txtar.Archive) map[string]string {
-	dir := t.TempDir()
-	var stdout bytes.Buffer
-	got := make(map[string]string)
+// play plays all runs of a scenario and returns the expected parts as they
+// really are.
+func play(t *testing.T, archive *txtar.Archive) []txtar.File {
+	var got []txtar.File
 	synctest.Test(t, func(t *testing.T) {
 		world, err := sim.ReadWorld(strings.NewReader(section(archive, "world.json")))
 		if err != nil {
@@ -98,32 +108,87 @@ func play(t *testing.T, archive *txtar.Archive) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		if after := strings.TrimSpace(section(archive, "cancel")); after != "" {
-			d, err := time.ParseDuration(after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.AfterFunc(d, cancel)
+		for n := 1; n == 1 || section(archive, "inputs"+number(n)) != ""; n++ {
+			p := playing{T: t, archive: archive, world: world, aws: aws, number: n, dir: t.TempDir()}
+			got = append(got, p.play()...)
 		}
-		start := time.Now()
-		code := run(ctx, command.Process{
-			Getenv: environment(t, dir, section(archive, "inputs")), Stdout: &stdout,
-			Transport: sim.RoundTripper(aws), ReadFile: file(archive, "fleet.yml"),
-		})
-		got["exit"] = fmt.Sprintf("%d after %s\n", code, time.Since(start).Round(time.Second))
-		got["calls"] = calls(aws)
-		got["after"] = after(t, aws, world)
 	})
-	got["log"] = annotations(stdout.String())
-	got["summary.md"] = read(t, filepath.Join(dir, "summary"))
-	got["outputs"] = outputs(t, read(t, filepath.Join(dir, "output")))
-	checkDocument(t, filepath.Join(dir, "result.json"))
-	for part, text := range got {
-		got[part] = numbered(text)
-	}
 	return got
+}
+
+// playing is one run of a scenario.
+type playing struct {
+	*testing.T
+	archive *txtar.Archive
+	world   sim.World
+	aws     *sim.AWS
+	number  int // from 1
+	dir     string
+}
+
+// number is what stands behind the names of a run's parts.
+func number(run int) string {
+	if run == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" %d", run)
+}
+
+// given is a part of this run.
+func (p playing) given(name string) string { return section(p.archive, name+number(p.number)) }
+
+func (p playing) play() []txtar.File {
+	p.meanwhile(0) // before the run
+	ctx, cancel := context.WithCancel(p.Context())
+	defer cancel()
+	if after := strings.TrimSpace(p.given("cancel")); after != "" {
+		time.AfterFunc(p.duration(after), cancel)
+	}
+	var others sync.WaitGroup
+	others.Go(func() { p.meanwhile(1) })
+	before, start := len(p.aws.Calls()), time.Now()
+	var stdout bytes.Buffer
+	code := run(ctx, command.Process{
+		Getenv: environment(p.T, p.dir, p.given("inputs"), p.number), Stdout: &stdout,
+		Transport: sim.RoundTripper(p.aws), ReadFile: p.fleet,
+	})
+	took := time.Since(start)
+	others.Wait()
+	p.Log(stdout.String())
+	summary := read(p.T, filepath.Join(p.dir, "summary"))
+	p.checkLog(stdout.String())
+	p.checkDocument(code, summary)
+	return p.parts(map[string]string{
+		"log":        annotations(stdout.String()),
+		"summary.md": summary,
+		"outputs":    outputs(p.T, read(p.T, filepath.Join(p.dir, "output"))),
+		"calls":      calls(p.aws.Calls()[before:]),
+		"after":      after(p.T, p.aws, p.world),
+		"seen":       p.look(),
+		"exit":       fmt.Sprintf("%d after %s\n", code, took.Round(time.Second)),
+	})
+}
+
+// expected are the parts that -update writes, in their order.
+func expected() []string {
+	return []string{"log", "summary.md", "outputs", "calls", "after", "seen", "exit"}
+}
+
+func isExpected(files []txtar.File) []txtar.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f txtar.File) bool {
+		name, _, _ := strings.Cut(f.Name, " ")
+		return !slices.Contains(expected(), name)
+	})
+}
+
+func (p playing) parts(texts map[string]string) []txtar.File {
+	var parts []txtar.File
+	for _, name := range expected() {
+		if name != "seen" || texts[name] != "" {
+			parts = append(parts, txtar.File{Name: name + number(p.number), Data: []byte(numbered(texts[name]))})
+		}
+	}
+	return parts
 }
 
 // made are the ids that the simulation makes up, which depend on which of two
@@ -150,20 +215,21 @@ func section(a *txtar.Archive, name string) string {
 	return ""
 }
 
-func file(a *txtar.Archive, name string) func(string) ([]byte, error) {
-	return func(path string) ([]byte, error) {
-		if text := section(a, name); path == ".github/ecs-fleet.yml" && text != "" {
+// fleet reads the run's fleet file: its own, or that of the run before.
+func (p playing) fleet(path string) ([]byte, error) {
+	for n := p.number; n > 0 && path == ".github/ecs-fleet.yml"; n-- {
+		if text := section(p.archive, "fleet.yml"+number(n)); text != "" {
 			return []byte(text), nil
 		}
-		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
+	return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 }
 
 // environment is what the runner sets for a step with these inputs.
-func environment(t *testing.T, dir, inputs string) func(string) string {
+func environment(t *testing.T, dir, inputs string, number int) func(string) string {
 	env := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
-		"ECS_FLEET_RESULT": filepath.Join(dir, "result.json"), "GITHUB_RUN_ID": "1", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": "shop/release",
+		"ECS_FLEET_RESULT": filepath.Join(dir, "result.json"), "GITHUB_RUN_ID": strconv.Itoa(number), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": "shop/release",
 	}
 	var name string
 	for line := range strings.Lines(inputs) {
@@ -185,11 +251,14 @@ func environment(t *testing.T, dir, inputs string) func(string) string {
 	return func(name string) string { return env[name] }
 }
 
-// calls is what AWS counted, by action.
-func calls(aws *sim.AWS) string {
+// calls is what AWS counted, by action, without what somebody else asked.
+func calls(all []sim.Call) string {
 	counts := make(map[string]int)
 	throttled := 0
-	for _, c := range aws.Calls() {
+	for _, c := range all {
+		if strings.HasPrefix(c.Client, somebody) {
+			continue
+		}
 		counts[c.Service+":"+c.Action]++
 		if c.Throttled {
 			throttled++
@@ -278,27 +347,6 @@ func outputs(t *testing.T, text string) string {
 	return b.String()
 }
 
-// checkDocument holds the result document against the promise that every
-// selected service ends in exactly one status.
-func checkDocument(t *testing.T, path string) {
-	var document struct {
-		Version  int
-		Status   string
-		Services []struct{ Environment, Service, Status string }
-	}
-	if err := json.Unmarshal([]byte(read(t, path)), &document); err != nil {
-		t.Errorf("the result document: %v", err)
-	}
-	seen := make(map[string]bool)
-	for _, s := range document.Services {
-		if key := s.Environment + "/" + s.Service; seen[key] || s.Status == "" {
-			t.Errorf("%s has no or two statuses", key)
-		} else {
-			seen[key] = true
-		}
-	}
-}
-
 func read(t *testing.T, path string) string {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -307,12 +355,32 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-func rewrite(t *testing.T, file string, archive *txtar.Archive, got map[string]string) {
-	archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return slices.Contains(expected, f.Name) })
-	for _, part := range expected {
-		archive.Files = append(archive.Files, txtar.File{Name: part, Data: []byte(got[part])})
+// rewrite puts the expected parts of each run behind what the run is given.
+func rewrite(t *testing.T, file string, archive *txtar.Archive, got []txtar.File) {
+	stale := isExpected(archive.Files)
+	given := slices.DeleteFunc(archive.Files, func(f txtar.File) bool {
+		return slices.ContainsFunc(stale, func(s txtar.File) bool { return s.Name == f.Name })
+	})
+	var all []txtar.File
+	for n := 1; len(given)+len(got) > 0; n++ {
+		ofRun := func(f txtar.File) bool {
+			_, behind, _ := strings.Cut(f.Name, " ")
+			return behind == strings.TrimSpace(number(n))
+		}
+		for _, files := range []*[]txtar.File{&given, &got} {
+			all = append(all, keepIf(*files, ofRun)...)
+			*files = slices.DeleteFunc(*files, ofRun)
+		}
+		if n > 100 {
+			t.Fatalf("%s: part %q belongs to no run", file, given[0].Name)
+		}
 	}
+	archive.Files = all
 	if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func keepIf(files []txtar.File, keep func(txtar.File) bool) []txtar.File {
+	return slices.DeleteFunc(slices.Clone(files), func(f txtar.File) bool { return !keep(f) })
 }
