@@ -2,16 +2,13 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"ecs-fleet/internal/cloud"
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/plan"
 	"ecs-fleet/internal/report"
-	"ecs-fleet/internal/watch"
 )
 
 // ending is how a service's way through the run ended.
@@ -217,168 +214,6 @@ func unknownStatus(ctx context.Context) report.Status {
 		return report.Cancelled
 	}
 	return report.Failed
-}
-
-// tracked is a deployment of ours that is being followed.
-type tracked struct {
-	service  fleet.Service // as last seen
-	previous fleet.ARN     // the service deployment before ours
-	arn      fleet.ARN     // of our service deployment; empty: not known yet
-	byList   bool          // service deployments cannot be read: judge by DescribeServices
-	mine     mine
-	doing    string
-	trouble  error // why the last look failed; nil: it did not
-	last     fleet.ServiceDeployment
-}
-
-// follow watches a deployment until it has ended or its time has.
-func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
-	if r.options.WaitFor == "started" {
-		return ending{status: report.Deployed, running: t.service.Running, reason: "started and not waited for (wait-for: started)"}
-	}
-	timeout := r.timeout(u)
-	within, cancel := context.WithTimeout(ctx, r.real(timeout))
-	defer cancel()
-	r.pause(within, firstPoll)
-	for {
-		v, err := r.snapshot(within, u, &t)
-		switch {
-		case ctx.Err() != nil:
-			return r.cancelled(t)
-		case within.Err() != nil:
-			return r.timedOut(ctx, u, t, timeout)
-		case cloud.Denied(err):
-			return r.unwatched(t, err)
-		case err != nil: // AWS has trouble of its own: the deployment goes on, and so does watching it
-			t.trouble = err
-			continue
-		case v.over && v.status == report.Deployed:
-			return r.finish(ctx, within, u, t, timeout)
-		case v.over:
-			return r.diagnosed(ctx, u, t, v)
-		case v.doing != t.doing:
-			t.doing, t.trouble = v.doing, nil
-			r.note(u, report.Waiting, "%s", v.doing)
-		}
-	}
-}
-
-// snapshot looks once, by service deployment where there are any.
-func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, error) {
-	if t.arn != "" && !t.byList {
-		d, err := r.looks.deployment(ctx, u, t.arn)
-		switch {
-		case cloud.Unsupported(err):
-			t.byList = true
-			r.note(u, report.Note, "following the deployment by DescribeServices: %v", err)
-		case errors.Is(err, watch.ErrMissing):
-			return verdict{doing: "waiting for AWS to show the deployment"}, nil
-		case err != nil:
-			return verdict{}, err
-		case !belongs(d, t.mine):
-			// Somebody else's: it replaced ours before AWS showed ours.
-			t.byList = true
-		default:
-			t.last = d
-			return judge(d), nil
-		}
-	}
-	s, err := r.looks.service(ctx, u)
-	if errors.Is(err, watch.ErrMissing) {
-		return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	t.service = s
-	if s.Current != "" && s.Current != t.previous && !t.byList {
-		t.arn = s.Current
-	}
-	v := judgeService(s, t.mine)
-	t.mine.sawDone = t.mine.sawDone || v.over && v.status == report.Deployed
-	if unseen(s, t.mine) && r.since(u.accepted) < visibleWithin {
-		return verdict{doing: "waiting for AWS to show the deployment"}, nil
-	}
-	return v, nil
-}
-
-// visibleWithin is how long a describe may not show what an update has begun.
-// ECS promises no bound, and advises to wait from seconds to minutes.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-const visibleWithin = time.Minute
-
-// unseen: the list does not hold the deployment of ours at all.
-func unseen(s fleet.Service, m mine) bool {
-	for _, d := range s.Deployments {
-		if d.ID == m.id {
-			return false
-		}
-	}
-	return true
-}
-
-// belongs tells whether a service deployment is the one behind "ecs-svc/…": the
-// digits occur in its target revision's ARN. Where AWS writes it otherwise, the
-// list of deployments decides.
-func belongs(d fleet.ServiceDeployment, m mine) bool {
-	digits := strings.TrimPrefix(m.id, "ecs-svc/")
-	return d.TargetRevision == "" || strings.Contains(string(d.TargetRevision), digits)
-}
-
-// finish ends a deployment that has succeeded, and waits for the service to be
-// stable where the user wants that.
-func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeout time.Duration) ending {
-	running, desired := t.service.Running, t.service.Desired
-	if t.last.ARN != "" {
-		running, desired = t.last.Running, t.last.Requested
-	}
-	if r.options.WaitFor == "stable" {
-		for {
-			s, err := r.looks.service(within, u)
-			switch {
-			case ctx.Err() != nil:
-				return ending{status: report.Cancelled, running: running, reason: "the run was cancelled; the deployment had succeeded, the service was not stable yet"}
-			case within.Err() != nil:
-				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", timeout, unsteady(t.service))}
-			case cloud.Denied(err):
-				return r.unwatched(t, err)
-			case err != nil:
-				continue
-			}
-			t.service = s
-			running, desired = s.Running, s.Desired
-			if steady(s) && s.Primary().TaskDefinition == t.mine.wanted {
-				break
-			}
-			if s.Primary().TaskDefinition != t.mine.wanted {
-				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, then superseded by another deployment, of %s", s.Primary().TaskDefinition.Name())}
-			}
-			r.note(u, report.Waiting, "deployed, %s", unsteady(s))
-		}
-	}
-	e := ending{status: report.Deployed, running: running, desired: &desired}
-	if desired == 0 {
-		e.reason = "deployed but unproven: 0 tasks desired, so none has started"
-	}
-	return e
-}
-
-func unsteady(s fleet.Service) string {
-	return fmt.Sprintf("%d of %d tasks run, %d pending, %d deployments", s.Running, s.Desired, s.Pending, len(s.Deployments))
-}
-
-// cancelled ends a service whose deployment goes on without the run.
-func (r *Rollout) cancelled(t tracked) ending {
-	doing := t.doing
-	if doing == "" {
-		doing = "just begun"
-	}
-	return ending{status: report.Cancelled, running: t.last.Running, reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
-}
-
-// unwatched ends a service whose deployment cannot be followed any more.
-func (r *Rollout) unwatched(t tracked, err error) ending {
-	return ending{status: report.Failed, running: t.last.Running, reason: fmt.Sprintf("the deployment was begun and its end is not known; ECS goes on with it: %v", err)}
 }
 
 // trouble ends a service that an error stopped before its update was accepted.
