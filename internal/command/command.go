@@ -172,8 +172,8 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 		return
 	}
 	r := rollout.New(aws, environments, s.options(len(environments)))
-	stop := s.console.tick()
 	mistakes := r.Inspect(ctx)
+	stop := s.console.tick(func() { s.keep(r, registry) })
 	s.record.Notes = append(s.record.Notes, r.Notes()...)
 	switch {
 	case ctx.Err() != nil:
@@ -198,6 +198,18 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	if s.inputs.DryRun && len(mistakes) == 0 {
 		s.record.API = forecast(r, registry)
 	}
+}
+
+// keep writes the summary of a run that goes on: GitHub shows what stands in the
+// file when the process is killed.
+func (s *session) keep(r *rollout.Rollout, registry *throttle.Registry) {
+	so := s.record
+	so.Status, so.Services, so.API, so.Duration = "cancelled", r.Results(), usage(registry), s.elapsed()
+	_ = s.action.Summary(so.Summary(s.raw.Value("summary"))) // the one at the end tells what cannot be written
+}
+
+func (s *session) elapsed() time.Duration {
+	return time.Duration(float64(time.Since(s.record.Started)) * max(s.Speed, 1))
 }
 
 // forecast is what the plans will ask of the quotas that deploys wait for, and
@@ -260,7 +272,7 @@ func (s *session) sessionName() string {
 
 // close writes summary, outputs, annotations and the result document.
 func (s *session) close(ctx context.Context) int {
-	s.record.Duration = time.Duration(float64(time.Since(s.record.Started)) * max(s.Speed, 1))
+	s.record.Duration = s.elapsed()
 	s.record.Status = s.verdict(ctx)
 	for _, note := range s.record.Annotations() {
 		if at := s.places[note.Message]; note.Level == "error" {

@@ -59,9 +59,9 @@ func trackState(p report.Progress) action.State {
 	return action.Waiting
 }
 
-// tick prints progress until the function that it returns is called, which
-// blocks until the last line is out.
-func (c *console) tick() (stop func()) {
+// tick prints progress, and has keep write down how far the run is, until the
+// function that it returns is called, which blocks until the last line is out.
+func (c *console) tick(keep func()) (stop func()) {
 	done := make(chan struct{})
 	var ticking sync.WaitGroup
 	ticking.Go(func() {
@@ -69,6 +69,7 @@ func (c *console) tick() (stop func()) {
 			select {
 			case <-time.After(progressEvery):
 				c.action.Progress(c.log.Progress(time.Duration(float64(time.Since(c.began)) * c.speed)))
+				keep()
 			case <-done:
 				return
 			}

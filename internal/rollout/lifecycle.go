@@ -3,6 +3,8 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"ecs-fleet/internal/cloud"
@@ -18,6 +20,18 @@ type ending struct {
 	details []string
 	running int
 	desired *int // nil: as planned
+}
+
+// guarded is lifecycle for a service that a fault of this program may hit: the
+// other services go on, and this one has its row in the summary.
+func (r *Rollout) guarded(ctx context.Context, u *unit) (e ending) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			e = ending{status: report.Failed, reason: fmt.Sprintf("a fault of ecs-fleet itself: %v; please report it with these details", fault),
+				details: strings.Split(string(debug.Stack()), "\n")}
+		}
+	}()
+	return r.lifecycle(ctx, u)
 }
 
 // lifecycle takes one service from its plan to its end.
@@ -79,7 +93,7 @@ func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
 		case plan.Watch:
 			r.note(u, report.Started, "found the deployment %s under way already", step.ID)
 			s, _ := u.last()
-			u.accepted = time.Now()
+			u.accept()
 			u.plan.To.TaskDefinition = s.Primary().TaskDefinition
 			return false, r.follow(ctx, u, tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: before(s)}, arn: step.Deployment})
 		}
@@ -189,7 +203,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	if err != nil {
 		return false, r.trouble(ctx, err)
 	}
-	u.accepted = time.Now()
+	u.accept()
 	u.plan.To.TaskDefinition = step.TaskDefinition
 	primary := answer.Primary()
 	if primary.ID == s.Primary().ID {
@@ -205,6 +219,12 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 		service: answer, previous: s.Current, arn: arn,
 		mine: mine{id: primary.ID, wanted: step.TaskDefinition, before: s.Primary().TaskDefinition},
 	})
+}
+
+// accept starts the service's clock: its first write was accepted.
+func (u *unit) accept() {
+	u.accepted = time.Now()
+	u.began.Store(true)
 }
 
 // unknownStatus is the status of a service whose update was sent and not

@@ -9,27 +9,41 @@ import (
 	"ecs-fleet/internal/report"
 )
 
-// Results are the services' ends, in the fleet's order. Call it after Run,
-// Refuse or DryRun.
+// Results are the services' ends, in the fleet's order. While the run goes on,
+// a service that has not ended is shown as it would be if the run were killed
+// now. Safe for concurrent use once Inspect has returned.
 func (r *Rollout) Results() []report.Result {
 	results := make([]report.Result, len(r.units))
 	for i, u := range r.units {
-		results[i] = u.result
+		switch {
+		case u.ended.Load():
+			results[i] = u.result
+		case u.began.Load():
+			results[i] = u.row(ending{status: report.Cancelled, reason: "its deployment was under way when this was written"})
+		default:
+			results[i] = u.row(ending{status: report.NotStarted, reason: "its turn had not come when this was written"})
+		}
 	}
 	return results
 }
 
-// end writes down how a service ended, once.
-func (r *Rollout) end(u *unit, e ending) {
-	u.result = report.Result{
+// row is what is said of every service, whatever becomes of it.
+func (u *unit) row(e ending) report.Result {
+	row := report.Result{
 		Of: u.ref, Account: u.env.Account, Region: u.env.Region, Cluster: fleet.ARN(u.env.Cluster).Name(), ECSService: u.spec.ECSName,
-		Wave: u.env.Wave, Strategy: u.plan.Strategy, Status: e.status,
-		From: state(u.plan.From), To: state(u.plan.To), Running: e.running,
-		Reason: e.reason, Details: e.details, Warnings: u.plan.Warnings, Containers: slices.Sorted(maps.Keys(u.draft.Edits)),
+		Wave: u.env.Wave, Status: e.status, Running: e.running, Reason: e.reason, Details: e.details,
 	}
 	if u.client != nil {
-		u.result.Account = u.client.Account
+		row.Account = u.client.Account
 	}
+	return row
+}
+
+// end writes down how a service ended, once.
+func (r *Rollout) end(u *unit, e ending) {
+	u.result = u.row(e)
+	u.result.Strategy, u.result.From, u.result.To = u.plan.Strategy, state(u.plan.From), state(u.plan.To)
+	u.result.Warnings, u.result.Containers = u.plan.Warnings, slices.Sorted(maps.Keys(u.draft.Edits))
 	if e.desired != nil {
 		u.result.To.Desired = *e.desired
 	}
@@ -42,6 +56,7 @@ func (r *Rollout) end(u *unit, e ending) {
 		s, _ := u.last()
 		u.result.Running = s.Running
 	}
+	u.ended.Store(true)
 	r.options.Emit(report.Event{After: r.elapsed(), Of: u.ref, Kind: report.Ended, Result: &u.result})
 }
 

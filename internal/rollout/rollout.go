@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,7 +80,10 @@ type unit struct {
 
 	registration *future // nil: nothing to register ahead
 	accepted     time.Time
-	result       report.Result
+
+	began  atomic.Bool // its first write was accepted
+	ended  atomic.Bool // result is set, and stays
+	result report.Result
 }
 
 // New prepares a rollout over the selected environments. It makes no AWS call.
@@ -174,7 +178,7 @@ func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
 	}
 	var services sync.WaitGroup
 	for _, u := range units {
-		services.Go(func() { r.end(u, r.lifecycle(ctx, u)) })
+		services.Go(func() { r.end(u, r.guarded(ctx, u)) })
 	}
 	services.Wait()
 	g.leave(failed(units))
