@@ -22,10 +22,10 @@ const (
 	logLines = 10
 )
 
-// Tasks are the tasks of one deployment of a service, at most 100 of them: by
-// desired status, "RUNNING" (which includes those still starting) or "STOPPED".
-// AWS shows stopped tasks for about an hour.
-func (c *Client) Tasks(ctx context.Context, cluster, service, startedBy, desired string) ([]fleet.Task, error) {
+// Tasks are the tasks of a service, at most 100 of them, those that stopped last
+// first: by desired status, "RUNNING" (which includes those still starting) or
+// "STOPPED". AWS shows stopped tasks for about an hour.
+func (c *Client) Tasks(ctx context.Context, cluster, service, desired string) ([]fleet.Task, error) {
 	out, err := c.ecs.ListTasks(ctx, &ecs.ListTasksInput{
 		Cluster: &cluster, ServiceName: &service, DesiredStatus: types.DesiredStatus(desired), MaxResults: aws.Int32(tasksLookedAt),
 	})
@@ -42,9 +42,7 @@ func (c *Client) Tasks(ctx context.Context, cluster, service, startedBy, desired
 	}
 	var tasks []fleet.Task
 	for _, t := range described.Tasks {
-		if aws.ToString(t.StartedBy) == startedBy {
-			tasks = append(tasks, task(t))
-		}
+		tasks = append(tasks, task(t))
 	}
 	slices.SortFunc(tasks, func(a, b fleet.Task) int { return b.StoppedAt.Compare(a.StoppedAt) })
 	return tasks, nil
@@ -52,7 +50,7 @@ func (c *Client) Tasks(ctx context.Context, cluster, service, startedBy, desired
 
 func task(t types.Task) fleet.Task {
 	v := fleet.Task{
-		ARN: fleet.ARN(aws.ToString(t.TaskArn)), Status: aws.ToString(t.LastStatus), Health: string(t.HealthStatus),
+		ARN: fleet.ARN(aws.ToString(t.TaskArn)), StartedBy: aws.ToString(t.StartedBy), Status: aws.ToString(t.LastStatus), Health: string(t.HealthStatus),
 		StopCode: string(t.StopCode), Reason: aws.ToString(t.StoppedReason), StoppedAt: aws.ToTime(t.StoppedAt),
 	}
 	for _, c := range t.Containers {

@@ -121,6 +121,7 @@ func (t TaskDefinition) Images() map[string]string {
 // Task is one task of a service.
 type Task struct {
 	ARN        ARN
+	StartedBy  string // id of the deployment, "ecs-svc/…"
 	Status     string // PROVISIONING, PENDING, ACTIVATING, RUNNING, …, STOPPED
 	Health     string // HEALTHY, UNHEALTHY, UNKNOWN (also where no container has a health check)
 	StopCode   string // TaskFailedToStart, EssentialContainerExited, …; empty while it runs

@@ -39,49 +39,54 @@ func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) 
 // being waited for and what goes on without the run.
 func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time.Duration) ending {
 	cause, details, s := r.causes(ctx, u, t)
-	phase := r.phase(ctx, u, t)
-	reason := fmt.Sprintf("not deployed in %s, waiting for %s", timeout, phase)
+	reason := fmt.Sprintf("not deployed in %s, waiting for %s", report.Duration(timeout), r.phase(ctx, u, t))
 	if t.doing != "" {
 		reason += " (" + t.doing + ")"
+	}
+	if cause != "" {
+		reason += ": " + strings.TrimSuffix(cause, ".")
 	}
 	if t.trouble != nil {
 		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
-	reason += "; ECS goes on with the deployment"
-	if cause != "" {
-		reason += ": " + cause
-	}
-	return ending{status: report.Failed, reason: reason, details: details, running: s.Running}
+	return ending{status: report.Failed, reason: reason + "; ECS goes on with the deployment", details: details, running: s.Running}
 }
 
-// phase is what the deployment's tasks are doing: placing, pulling, health
-// check, draining.
+// phase is what the deployment was waiting for: placing, pulling, health check
+// or draining.
 func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
-	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, t.mine.id, "RUNNING")
+	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, "RUNNING")
 	if err != nil {
 		return "its tasks (which could not be read)"
 	}
-	counts := make(map[string]int)
+	starting := make(map[string]int)
+	mine, others := 0, 0
 	for _, task := range tasks {
 		switch {
+		case task.StartedBy != t.mine.id:
+			others++ // wanted still: ECS begins to drain them when the new ones are healthy
+			continue
 		case task.Status == "PROVISIONING":
-			counts["placing"]++
+			starting["placing"]++
 		case task.Status == "PENDING":
-			counts["pulling"]++
-		case task.Status == "RUNNING" && task.Health == "HEALTHY":
-		default:
-			counts["health check"]++
+			starting["pulling"]++
+		}
+		mine++
+	}
+	for _, phase := range []string{"placing", "pulling"} {
+		if starting[phase] > 0 {
+			return phase
 		}
 	}
-	if t.last.ARN != "" && t.last.Running >= t.last.Requested && t.last.SourceRunning > 0 {
-		return "draining: the new tasks run, the old ones have not stopped"
+	switch {
+	case mine == 0 && t.last.FailedTasks > 0:
+		return "a task that stays up"
+	case mine == 0:
+		return "placing: no task was started"
+	case others > 0 || t.last.SourceRunning == 0:
+		return "health check"
 	}
-	for _, phase := range []string{"pulling", "placing", "health check"} {
-		if counts[phase] > 0 {
-			return fmt.Sprintf("%s (%d tasks)", phase, counts[phase])
-		}
-	}
-	return "placing: no task could be started"
+	return "draining: the new tasks run, the old ones have not stopped"
 }
 
 // causes looks for the reason why tasks of the deployment stopped or never
@@ -93,11 +98,11 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 		details = append(details, fmt.Sprintf("the service could not be read: %v", err))
 	}
 	s = found[u.spec.ECSName]
-	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, t.mine.id, "STOPPED")
+	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, "STOPPED")
 	if err != nil {
 		details = append(details, fmt.Sprintf("stopped tasks could not be read: %v", err))
 	}
-	tasks = slices.DeleteFunc(tasks, normal)
+	tasks = slices.DeleteFunc(tasks, func(task fleet.Task) bool { return task.StartedBy != t.mine.id || normal(task) })
 	for _, task := range tasks[:min(len(tasks), samples)] {
 		why := stoppedBecause(task)
 		cause = cmp.Or(cause, why)

@@ -133,7 +133,7 @@ func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeou
 			case ctx.Err() != nil:
 				return ending{status: report.Cancelled, running: running, reason: "the run was cancelled; the deployment had succeeded, the service was not stable yet"}
 			case within.Err() != nil:
-				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", timeout, unsteady(t.service))}
+				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", report.Duration(timeout), unsteady(t.service))}
 			case cloud.Denied(err):
 				return r.unwatched(t, err)
 			case err != nil:

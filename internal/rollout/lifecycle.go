@@ -145,7 +145,7 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case within.Err() != nil:
-			return fmt.Errorf("the deployment %s, which was in progress before, did not end in %s; end it, or set on-in-progress to stop", step.ID, timeout)
+			return fmt.Errorf("the deployment %s, which was in progress before, did not end in %s; end it, or set on-in-progress to stop", step.ID, report.Duration(timeout))
 		case err != nil:
 			return err
 		case !plan.InProgress(s):

@@ -127,8 +127,12 @@ func (r *Rollout) Run(ctx context.Context) {
 	abandon := r.registerAhead(ctx, waves)
 	defer abandon()
 	gate := newGate(r.options.MaxParallel, r.options.MaxFailures)
+	why := ""
 	for i, wave := range waves {
-		if why := r.blocked(ctx, gate, waves[:i]); why != "" {
+		if why == "" { // else for all later waves, too
+			why = r.blocked(ctx, gate, waves[:i])
+		}
+		if why != "" {
 			abandon()
 			r.leave(wave, why)
 			continue
