@@ -28,9 +28,8 @@ const looking = 64
 // account), all of them: with one, the run must not go on. An environment that
 // may not be read is no mistake: it fails in Run, and the others go on.
 func (r *Rollout) Inspect(ctx context.Context) []string {
-	r.each(ctx, r.units, r.enter)
+	r.enterAll(ctx)
 	r.inspectServices(ctx)
-	r.each(ctx, r.sound(), r.draft)
 	images := r.inspectImages(ctx)
 	moved := r.movedTags(ctx, images)
 	var definitions []fleet.TaskDefinition
@@ -82,19 +81,6 @@ func (r *Rollout) sound() []*unit {
 	return slices.DeleteFunc(slices.Clone(r.units), func(u *unit) bool { return u.err != nil || u.wrong != "" })
 }
 
-// each runs look for all units and keeps what it returns with the unit.
-func (r *Rollout) each(ctx context.Context, units []*unit, look func(context.Context, *unit) error) {
-	var all errgroup.Group
-	all.SetLimit(looking)
-	for _, u := range units {
-		all.Go(func() error {
-			u.keep(look(ctx, u))
-			return nil
-		})
-	}
-	_ = all.Wait() // never an error: each unit has its own
-}
-
 // keep sorts an error of the inspection: what does not exist is the user's
 // mistake, anything else is the environment's trouble.
 func (u *unit) keep(err error) {
@@ -118,13 +104,25 @@ type mistake struct{ text string }
 
 func (m *mistake) Error() string { return m.text }
 
-func (r *Rollout) enter(ctx context.Context, u *unit) error {
-	client, err := r.cloud.Client(ctx, cloud.PlaceOf(u.env))
-	u.client = client
-	return err
+// enterAll finds out whether every environment's role and account are as they
+// should be.
+func (r *Rollout) enterAll(ctx context.Context) {
+	var all errgroup.Group
+	all.SetLimit(looking)
+	for _, u := range r.units {
+		all.Go(func() error {
+			client, err := r.cloud.Client(ctx, cloud.PlaceOf(u.env))
+			u.client = client
+			u.keep(err)
+			return nil
+		})
+	}
+	_ = all.Wait() // never an error: each unit has its own
 }
 
-// inspectServices describes all services of a cluster together.
+// inspectServices describes all services of a cluster together, and goes on at
+// once to their task definitions: the two have quotas of their own, and neither
+// is to be idle.
 func (r *Rollout) inspectServices(ctx context.Context) {
 	clusters := make(map[clusterKey][]*unit)
 	for _, u := range r.sound() {
@@ -136,6 +134,11 @@ func (r *Rollout) inspectServices(ctx context.Context) {
 		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
 			all.Go(func() error {
 				look(ctx, chunk)
+				for _, u := range chunk {
+					if u.err == nil && u.wrong == "" {
+						u.keep(r.draft(ctx, u))
+					}
+				}
 				return nil
 			})
 		}
