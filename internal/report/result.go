@@ -56,7 +56,9 @@ type Result struct {
 	Hint       string        // what to do about it
 	Details    []string      // evidence, one line each: stopped tasks, last log lines, service events
 	Warnings   []string
+	Containers []string // that got the image; empty: those whose image differs
 	Steps      []string // of a dry run: what would be done
+	Undo       []string // of a dry run: what would undo it
 }
 
 // State is what a service ran before, or was to run after.

@@ -1,0 +1,219 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ecs-fleet/internal/fleet"
+)
+
+// Progress is how far an environment is while the run goes on.
+type Progress string
+
+// The states of progress, for the live display.
+const (
+	Queued    Progress = "queued"    // nothing of it was changed yet
+	Deploying Progress = "deploying" // a service's first write was accepted
+	Done      Progress = "done"
+	Broken    Progress = "failed" // a service ended otherwise than wanted; others may go on
+)
+
+// waitingPrefix begins the text of a Waiting event of a service that waits for
+// the tokens of a bucket.
+const waitingPrefix = "waiting for "
+
+// Log collects a run's events, so that the log shows each environment's lines
+// together, when it is done, and a line of progress in between. It is safe for
+// concurrent use; nothing blocks.
+type Log struct {
+	mu    sync.Mutex
+	order []*place
+	byEnv map[string]*place
+}
+
+// place is one environment.
+type place struct {
+	name     string
+	total    int
+	lines    []string
+	results  []Result
+	texts    map[string]string // by service: where it is now
+	message  string            // the newest of texts
+	started  bool
+	first    time.Duration // when its first event was
+	finished bool
+}
+
+// Group is the lines of an environment that is done.
+type Group struct {
+	Title string
+	Lines []string
+}
+
+// EnvironmentState is an environment in the live display.
+type EnvironmentState struct {
+	Name        string
+	Done, Total int    // services
+	Message     string // what happens now; one line
+	State       Progress
+}
+
+// NewLog makes the log of a run over these services.
+func NewLog(services []fleet.ServiceRef) *Log {
+	l := &Log{byEnv: make(map[string]*place)}
+	for _, s := range services {
+		l.place(s.Environment).total++
+	}
+	return l
+}
+
+// Add records an event. With the EnvironmentEnded of an environment it returns
+// the environment's lines, and true; they are kept no longer. Events of the
+// whole run are not kept: they belong on a line of their own.
+func (l *Log) Add(e Event) (Group, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Of.Environment == "" {
+		return Group{}, false
+	}
+	p := l.place(e.Of.Environment)
+	p.add(e)
+	if e.Kind != EnvironmentEnded || p.finished {
+		return Group{}, false
+	}
+	p.finished = true
+	g := Group{p.title(e.After), p.lines}
+	p.lines = nil
+	return g, true
+}
+
+// Progress is the run in one line: "12 of 40 environments done, 1 failed; 25
+// deploying, 3 waiting for ecs:task-definition-modify; 1m20s".
+func (l *Log) Progress(elapsed time.Duration) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	done, failed, now := 0, 0, make(map[string]int)
+	for _, p := range l.order {
+		if p.broken() {
+			failed++
+		}
+		if p.finished {
+			done++
+		} else {
+			now[p.doing()]++
+		}
+	}
+	text := fmt.Sprintf("%d of %s done", done, count(len(l.order), "environment"))
+	if failed > 0 {
+		text += fmt.Sprintf(", %d failed", failed)
+	}
+	var doing []string
+	for _, what := range slices.Sorted(maps.Keys(now)) { // deploying, queued, waiting for …
+		doing = append(doing, fmt.Sprintf("%d %s", now[what], what))
+	}
+	if len(doing) > 0 {
+		text += "; " + strings.Join(doing, ", ")
+	}
+	return text + "; " + clock(elapsed)
+}
+
+// Environments is the state of each, in the order of the run.
+func (l *Log) Environments() []EnvironmentState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	states := make([]EnvironmentState, len(l.order))
+	for i, p := range l.order {
+		states[i] = EnvironmentState{p.name, len(p.results), p.total, p.message, p.state()}
+	}
+	return states
+}
+
+func (l *Log) place(name string) *place {
+	p := l.byEnv[name]
+	if p == nil {
+		p = &place{name: name, texts: make(map[string]string), first: -1}
+		l.byEnv[name] = p
+		l.order = append(l.order, p)
+	}
+	return p
+}
+
+func (p *place) add(e Event) {
+	if p.first < 0 {
+		p.first = e.After
+	}
+	text := clean(e.Text)
+	switch e.Kind {
+	case Waiting:
+		p.texts[e.Of.Service] = text
+	case Started:
+		p.started = true
+		delete(p.texts, e.Of.Service)
+	case Ended:
+		delete(p.texts, e.Of.Service)
+		if e.Result != nil {
+			p.results = append(p.results, *e.Result)
+			if text == "" {
+				text = said(e.Result.outcome(), e.Result.why(), "")
+			}
+		}
+	}
+	if text == "" {
+		return
+	}
+	if e.Of.Service != "" {
+		text = clean(e.Of.Service) + ": " + text
+	}
+	p.message = text
+	p.lines = append(p.lines, "+"+clock(e.After)+" "+text)
+}
+
+// doing is what an unfinished environment is counted as.
+func (p *place) doing() string {
+	if p.started {
+		return "deploying"
+	}
+	for _, service := range slices.Sorted(maps.Keys(p.texts)) {
+		bucket, waits := strings.CutPrefix(p.texts[service], waitingPrefix)
+		if waits && !strings.Contains(bucket, " ") { // a bucket's name is one word
+			return p.texts[service]
+		}
+	}
+	return "queued"
+}
+
+func (p *place) broken() bool {
+	return slices.ContainsFunc(p.results, func(r Result) bool { return r.Status.broken() })
+}
+
+func (p *place) well() bool {
+	return len(p.results) >= p.total && !slices.ContainsFunc(p.results, func(r Result) bool { return !r.Status.Well() })
+}
+
+func (p *place) state() Progress {
+	switch {
+	case p.broken(), p.finished && !p.well():
+		return Broken
+	case p.finished:
+		return Done
+	case p.started:
+		return Deploying
+	}
+	return Queued
+}
+
+// title is "✅ tenant-a: 3 deployed, 2 min 01 s".
+func (p *place) title(now time.Duration) string {
+	sign := Deployed.sign()
+	if !p.well() {
+		sign = Failed.sign()
+	}
+	return fmt.Sprintf("%s %s: %s, %s", sign, clean(p.name), counts(p.results), Duration(now-p.first))
+}
+
+// clock is a time since the run's start, "1m20s".
+func clock(d time.Duration) string { return d.Truncate(time.Second).String() }
