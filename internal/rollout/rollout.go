@@ -139,6 +139,12 @@ func (r *Rollout) Run(ctx context.Context) {
 		}
 		var environments errgroup.Group // one that fails hurts no neighbour: no shared context
 		for _, units := range wave {
+			// One after the other, so that environments begin in the fleet's
+			// order: whoever limits them puts first what is to fail first.
+			if err := r.begin(ctx, gate, units); err != nil {
+				r.leave([][]*unit{units}, err.Error())
+				continue
+			}
 			environments.Go(func() error {
 				r.environment(ctx, gate, units)
 				return nil
@@ -169,17 +175,18 @@ func (r *Rollout) blocked(ctx context.Context, g *gate, before [][][]*unit) stri
 	return ""
 }
 
-// environment deploys one environment, its services side by side.
-func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
+// begin blocks until an environment may begin, or returns why it may not.
+func (r *Rollout) begin(ctx context.Context, g *gate, units []*unit) error {
 	if g.limited() {
 		for _, u := range units { // registering ahead is not in progress
 			u.registration.wait(ctx)
 		}
 	}
-	if err := g.enter(ctx); err != nil {
-		r.leave([][]*unit{units}, err.Error())
-		return
-	}
+	return g.enter(ctx)
+}
+
+// environment deploys one environment that may begin, its services side by side.
+func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
 	var services sync.WaitGroup
 	for _, u := range units {
 		services.Go(func() { r.end(u, r.guarded(ctx, u)) })
