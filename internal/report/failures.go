@@ -117,7 +117,7 @@ func (s summary) failureTable(rest []group) {
 			if s.overflows() {
 				return
 			}
-			s.row(Escape(r.Of.String()), r.Status.sign()+" "+Escape(g.outcome), Escape(r.change()), r.tasks(), Escape(shorten(r.why(), s.reason, "…")))
+			s.row(Escape(r.Of.String()), r.Status.sign()+" "+Escape(g.outcome), Escape(r.change()), r.tasks(), Escape(r.why(s.reason)))
 		}
 	}
 	s.b.WriteString("\n")

@@ -24,7 +24,7 @@ func groups(results []Result, is func(Status) bool) []group {
 		if !is(r.Status) {
 			continue
 		}
-		outcome, reason := r.outcome(), r.why()
+		outcome, reason := r.outcome(), r.why(reasonMost)
 		general := generalize(r, reason)
 		key := outcome + "\x00" + general
 		i, known := at[key]

@@ -158,7 +158,7 @@ func (p *place) add(e Event) {
 		if e.Result != nil {
 			p.results = append(p.results, *e.Result)
 			if text == "" {
-				text = said(e.Result.outcome(), e.Result.why(), "")
+				text = said(e.Result.outcome(), e.Result.why(reasonMost), "")
 			}
 		}
 	}

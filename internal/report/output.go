@@ -108,7 +108,7 @@ func (e environment) sentence() string {
 	var parts []string
 	for _, r := range e.results {
 		if r.Status.broken() {
-			parts = append(parts, r.Of.Service+": "+said(r.outcome(), r.why(), r.hint()))
+			parts = append(parts, r.Of.Service+": "+said(r.outcome(), r.why(reasonMost), r.hint()))
 		}
 	}
 	return strings.Join(parts, "; ")

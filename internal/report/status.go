@@ -68,12 +68,12 @@ func (r Result) outcome() string {
 // result has them all.
 const reasonMost = 4000
 
-// why is the reason in one line.
-func (r Result) why() string {
+// why is the reason in one line of at most so many characters.
+func (r Result) why(limit int) string {
 	if r.Reason == "" && r.Status.broken() {
 		return "no reason is known: see the service's events in the console"
 	}
-	return clean(shorten(r.Reason, reasonMost, "…"))
+	return clean(shorten(r.Reason, limit, "…"))
 }
 
 // hint is the recorded advice, else what the table has.

@@ -110,7 +110,7 @@ func (s summary) service(r Result) {
 func (s summary) status(r Result) string {
 	cell := r.Status.sign() + " " + Escape(r.Status.word())
 	if r.Status == Deployed && r.Reason != "" {
-		cell += ": " + Escape(shorten(r.Reason, s.reason, "…"))
+		cell += ": " + Escape(r.why(s.reason))
 	}
 	return cell
 }
@@ -121,7 +121,7 @@ func (s summary) plan(r Result) {
 	if len(steps) == 0 {
 		steps = []string{r.Status.word()}
 		if r.Reason != "" {
-			steps = []string{r.Status.word() + ": " + shorten(r.why(), s.reason, "…")}
+			steps = []string{r.Status.word() + ": " + r.why(s.reason)}
 		}
 	}
 	s.row(Escape(r.Of.Environment), Escape(r.Of.Service), dash(Escape(r.change())), lines(steps), dash(lines(r.Undo)))
