@@ -29,8 +29,12 @@ func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) 
 	if cause != "" {
 		e.reason += ": " + cause
 	}
-	if now := s.Primary().TaskDefinition; v.status == report.Failed && now != "" && now != t.mine.wanted {
-		e.reason += fmt.Sprintf("; the service now runs %s", now.Name())
+	switch now := s.Primary().TaskDefinition; {
+	case v.status != report.Failed || now == "" || now == t.mine.wanted || strings.Contains(v.reason, now.Name()):
+	case now == t.mine.before:
+		e.reason += fmt.Sprintf("; the service is back at %s", now.Name())
+	default:
+		e.reason += fmt.Sprintf("; somebody else has deployed %s", now.Name())
 	}
 	return e
 }
@@ -113,7 +117,22 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 	if cause == "" {
 		cause = telling(events)
 	}
-	return cause, append(details, events...), s
+	return cause, slices.Concat(runningNow(s), details, events), s
+}
+
+// runningNow is which revisions the service's tasks run: after a failure the
+// first question.
+func runningNow(s fleet.Service) []string {
+	var parts []string
+	for _, d := range s.Deployments {
+		if d.Running > 0 {
+			parts = append(parts, fmt.Sprintf("%d tasks of %s", d.Running, d.TaskDefinition.Name()))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{"running now: " + strings.Join(parts, ", ")}
 }
 
 // normal: a task that a scale-in or a deployment stopped on purpose.

@@ -25,6 +25,14 @@ type tracked struct {
 	last     fleet.ServiceDeployment
 }
 
+// running is how many tasks the service ran when it was last seen, old and new.
+func (t tracked) running() int {
+	if t.last.ARN != "" {
+		return t.last.Running + t.last.SourceRunning
+	}
+	return t.service.Running
+}
+
 // follow watches a deployment until it has ended or its time has.
 func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 	if r.options.WaitFor == "started" {
@@ -145,14 +153,14 @@ func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeou
 				break
 			}
 			if s.Primary().TaskDefinition != t.mine.wanted {
-				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, then superseded by another deployment, of %s", s.Primary().TaskDefinition.Name())}
+				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, then somebody else has deployed %s over it", s.Primary().TaskDefinition.Name())}
 			}
 			r.note(u, report.Waiting, "deployed, %s", unsteady(s))
 		}
 	}
 	e := ending{status: report.Deployed, running: running, desired: &desired}
 	if desired == 0 {
-		e.reason = "deployed but unproven: 0 tasks desired, so none has started"
+		e.reason = "unproven, since 0 tasks are desired"
 	}
 	return e
 }
@@ -167,10 +175,10 @@ func (r *Rollout) cancelled(t tracked) ending {
 	if doing == "" {
 		doing = "just begun"
 	}
-	return ending{status: report.Cancelled, running: t.last.Running, reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
+	return ending{status: report.Cancelled, running: t.running(), reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
 }
 
 // unwatched ends a service whose deployment cannot be followed any more.
 func (r *Rollout) unwatched(t tracked, err error) ending {
-	return ending{status: report.Failed, running: t.last.Running, reason: fmt.Sprintf("the deployment was begun and its end is not known; ECS goes on with it: %v", err)}
+	return ending{status: report.Failed, running: t.running(), reason: fmt.Sprintf("the deployment was begun and its end is not known; ECS goes on with it: %v", err)}
 }

@@ -188,9 +188,9 @@ func deployable(s fleet.Service) error {
 	case s.Status == "DRAINING":
 		return &mistake{fmt.Sprintf("service %q is being deleted", s.Name)}
 	case s.Controller != "ECS":
-		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller", s.Name, s.Controller)}
+		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller only: leave it out of the fleet", s.Name, s.Controller)}
 	case s.Strategy != "rolling":
-		return &mistake{fmt.Sprintf("service %q is deployed by the %s strategy; this version deploys rolling services", s.Name, s.Strategy)}
+		return &mistake{fmt.Sprintf("service %q is deployed by the %s strategy; this version deploys rolling services only: leave it out of the fleet", s.Name, s.Strategy)}
 	case s.Primary().TaskDefinition == "":
 		return &mistake{fmt.Sprintf("service %q has no primary deployment to start from", s.Name)}
 	}
@@ -281,6 +281,7 @@ func (r *Rollout) keepDigest(digests map[cloud.Image]string, image cloud.Image, 
 			if more := len(units) - 1; more > 0 {
 				u.wrong += fmt.Sprintf(" and %d more", more)
 			}
+			u.wrong += "; check the tag, and that the build has pushed it to this registry"
 		}
 	default:
 		r.notes = append(r.notes, fmt.Sprintf("not checked before the deploy: image %s:%s: %v", image.Repository, image.Tag, err))

@@ -99,10 +99,10 @@ func judgeService(s fleet.Service, m mine) verdict {
 			continue
 		}
 		switch {
+		case d.Status != "PRIMARY": // whatever its own end: what came after it decides
+			return replaced(primary, m)
 		case d.RolloutState == "FAILED":
 			return verdict{over: true, status: report.Failed, reason: "the deployment failed: " + strings.TrimSuffix(d.Reason, ".")}
-		case d.Status != "PRIMARY":
-			return replaced(primary, m)
 		case d.RolloutState == "COMPLETED", d.RolloutState == "" && steady(s):
 			return verdict{over: true, status: report.Deployed}
 		}
@@ -122,7 +122,7 @@ func replaced(primary fleet.Deployment, m mine) verdict {
 		}
 		return verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to " + primary.TaskDefinition.Name()}
 	}
-	return verdict{over: true, status: report.Failed, reason: fmt.Sprintf("superseded by another deployment, of %s", primary.TaskDefinition.Name())}
+	return verdict{over: true, status: report.Failed, reason: fmt.Sprintf("somebody else has deployed %s over it", primary.TaskDefinition.Name())}
 }
 
 // steady: nothing is going on in the service.

@@ -57,9 +57,10 @@ func TestAServiceIsJudgedByOurDeploymentAlone(t *testing.T) {
 		{"not yet steady behind a Classic Load Balancer", []fleet.Deployment{deployment("mine", "PRIMARY", "", new)}, 1, false, verdict{doing: "2 of 2 new tasks run"}},
 		{"failed", []fleet.Deployment{deployment("mine", "PRIMARY", "FAILED", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "the deployment failed: ECS deployment circuit breaker: tasks failed to start"}},
 		{"being rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "IN_PROGRESS", old), deployment("mine", "ACTIVE", "COMPLETED", new)}, 2, false, verdict{failing: true, doing: "rolling back to rails:41"}},
+		{"failed, and being rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "IN_PROGRESS", old), deployment("mine", "ACTIVE", "FAILED", new)}, 2, false, verdict{failing: true, doing: "rolling back to rails:41"}},
 		{"steady, but rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "COMPLETED", old)}, 2, false, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to rails:41"}},
-		{"superseded", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43"), deployment("mine", "ACTIVE", "IN_PROGRESS", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "superseded by another deployment, of rails:43"}},
-		{"ended unseen", []fleet.Deployment{deployment("other", "PRIMARY", "COMPLETED", td+"43")}, 2, false, verdict{over: true, status: report.Failed, reason: "superseded by another deployment, of rails:43"}},
+		{"superseded", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43"), deployment("mine", "ACTIVE", "IN_PROGRESS", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "somebody else has deployed rails:43 over it"}},
+		{"ended unseen", []fleet.Deployment{deployment("other", "PRIMARY", "COMPLETED", td+"43")}, 2, false, verdict{over: true, status: report.Failed, reason: "somebody else has deployed rails:43 over it"}},
 		{"gone after it was seen done", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43")}, 2, true, verdict{over: true, status: report.Deployed}},
 	}
 	for _, tt := range tests {

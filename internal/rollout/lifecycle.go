@@ -2,8 +2,10 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/plan"
 	"ecs-fleet/internal/report"
+	"ecs-fleet/internal/watch"
 )
 
 // ending is how a service's way through the run ended.
@@ -46,7 +49,7 @@ func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
 		}
 		// What was planned is out of date: somebody else's deployment has ended.
 		if err := r.replan(ctx, u); err != nil {
-			return r.trouble(ctx, err)
+			return r.trouble(ctx, u, err)
 		}
 	}
 }
@@ -61,7 +64,8 @@ func settled(u *unit) (ending, bool) {
 		s, _ := u.last()
 		return ending{status: report.Unchanged, reason: u.plan.Skip, running: s.Running}, true
 	case u.plan.Refuse != "" && u.plan.Failed:
-		return ending{status: report.Failed, reason: u.plan.Refuse}, true
+		s, _ := u.last()
+		return ending{status: report.Failed, reason: u.plan.Refuse, running: s.Running}, true
 	case u.plan.Refuse != "":
 		return ending{status: report.NotStarted, reason: u.plan.Refuse}, true
 	}
@@ -76,13 +80,13 @@ func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
 		switch step := step.(type) {
 		case plan.Settle:
 			if err := r.settle(ctx, u, step); err != nil {
-				return false, r.trouble(ctx, err)
+				return false, r.trouble(ctx, u, err)
 			}
 			return true, ending{}
 		case plan.Register:
 			arn, err := r.registered(ctx, u, step)
 			if err != nil {
-				return false, r.trouble(ctx, err)
+				return false, r.trouble(ctx, u, err)
 			}
 			made = arn
 		case plan.Deploy:
@@ -146,8 +150,9 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 			return context.Cause(ctx)
 		case within.Err() != nil:
 			return fmt.Errorf("the deployment %s, which was in progress before, did not end in %s; end it, or set on-in-progress to stop", step.ID, report.Duration(timeout))
-		case err != nil:
+		case cloud.Denied(err), errors.Is(err, watch.ErrMissing):
 			return err
+		case err != nil: // AWS has trouble of its own; the deployment goes on
 		case !plan.InProgress(s):
 			return nil
 		}
@@ -179,7 +184,7 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again bool, e ending) {
 	s, err := r.glance(ctx, u)
 	if err != nil {
-		return false, r.trouble(ctx, err)
+		return false, r.trouble(ctx, u, err)
 	}
 	switch primary := s.Primary(); {
 	case primary.TaskDefinition != step.Replaces && primary.TaskDefinition != step.TaskDefinition:
@@ -198,10 +203,10 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 		Cluster: u.env.Cluster, Service: u.spec.ECSName, TaskDefinition: step.TaskDefinition, Force: step.Force, Before: s.Primary().ID,
 	})
 	if cloud.Unknown(err) {
-		return false, ending{status: unknownStatus(ctx), reason: fmt.Sprintf("it is not known whether the update to %s began: %v", step.TaskDefinition.Name(), err)}
+		return false, ending{status: unknownStatus(ctx), running: s.Running, reason: fmt.Sprintf("it is not known whether the deployment began: %v; see which revision the service runs, then run again", err)}
 	}
 	if err != nil {
-		return false, r.trouble(ctx, err)
+		return false, r.trouble(ctx, u, err)
 	}
 	u.accept()
 	u.plan.To.TaskDefinition = step.TaskDefinition
@@ -210,6 +215,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 		// ECS saw nothing to change: it runs this very revision already.
 		return false, ending{status: report.Unchanged, reason: "already runs " + step.TaskDefinition.Name(), running: answer.Running}
 	}
+	u.plan.Warnings = append(u.plan.Warnings, replacedBySurprise(s, answer)...)
 	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), primary.ID)
 	arn := answer.Current
 	if arn == s.Current {
@@ -227,6 +233,20 @@ func (u *unit) accept() {
 	u.began.Store(true)
 }
 
+// replacedBySurprise warns of deployments that somebody else began between the
+// last look at the service and our update, which has replaced them: nothing
+// before the update could show them, its answer does.
+func replacedBySurprise(looked, answer fleet.Service) []string {
+	var warnings []string
+	for _, d := range answer.Deployments {
+		known := slices.ContainsFunc(looked.Deployments, func(l fleet.Deployment) bool { return l.ID == d.ID })
+		if d.Status != "PRIMARY" && !known {
+			warnings = append(warnings, fmt.Sprintf("somebody else had begun to deploy %s at the same moment, and this deployment has replaced it: see which one is wanted", d.TaskDefinition.Name()))
+		}
+	}
+	return warnings
+}
+
 // unknownStatus is the status of a service whose update was sent and not
 // answered.
 func unknownStatus(ctx context.Context) report.Status {
@@ -237,11 +257,12 @@ func unknownStatus(ctx context.Context) report.Status {
 }
 
 // trouble ends a service that an error stopped before its update was accepted.
-func (r *Rollout) trouble(ctx context.Context, err error) ending {
+func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 	if ctx.Err() != nil {
 		return ending{status: report.NotStarted, reason: cancelledBefore}
 	}
-	return ending{status: report.Failed, reason: err.Error()}
+	s, _ := u.last()
+	return ending{status: report.Failed, running: s.Running, reason: err.Error()}
 }
 
 // timeout is how long a deployment of the service may take, on AWS's clock.

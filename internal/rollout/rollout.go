@@ -17,6 +17,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -209,7 +210,7 @@ func failed(units []*unit) bool {
 func (r *Rollout) leave(environments [][]*unit, why string) {
 	for _, units := range environments {
 		for _, u := range units {
-			if u.err != nil {
+			if u.err != nil && !errors.Is(u.err, context.Canceled) { // a look that the run's end broke off says nothing of the service
 				r.end(u, ending{status: report.Failed, reason: u.err.Error()})
 			} else {
 				r.end(u, ending{status: report.NotStarted, reason: why})
