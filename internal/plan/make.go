@@ -79,9 +79,9 @@ func refuse(policy string, s fleet.Service) (why string, failed bool) {
 	what := fmt.Sprintf("a deployment of %s is in progress already", s.Primary().TaskDefinition.Name())
 	switch policy {
 	case "skip":
-		return what + " (on-in-progress: skip)", false
+		return what + " (on-in-progress: skip); run again when it has ended", false
 	case "fail":
-		return what + " (on-in-progress: fail)", true
+		return what + " (on-in-progress: fail); run again when it has ended, or set on-in-progress to wait", true
 	}
 	return "", false
 }

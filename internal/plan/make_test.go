@@ -56,8 +56,8 @@ func TestWhatIsDoneToAService(t *testing.T) {
 		{name: "our own deployment under way is watched", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(family + "41"), OnInProgress: "fail"}, steps: []string{"watch the deployment already under way, abc"}},
 		{name: "another's deployment is waited for", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "wait"}, steps: []string{wait, register, deployNew}},
 		{name: "another's deployment is stopped", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "stop"}, steps: []string{"stop the deployment in progress, abc", register, deployNew}},
-		{name: "a service in progress is skipped", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "skip"}, refuse: "a deployment of rails:41 is in progress already (on-in-progress: skip)"},
-		{name: "a service in progress fails", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "fail"}, refuse: "a deployment of rails:41 is in progress already (on-in-progress: fail)", failed: true},
+		{name: "a service in progress is skipped", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "skip"}, refuse: "a deployment of rails:41 is in progress already (on-in-progress: skip); run again when it has ended"},
+		{name: "a service in progress fails", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "fail"}, refuse: "a deployment of rails:41 is in progress already (on-in-progress: fail); run again when it has ended, or set on-in-progress to wait", failed: true},
 		{name: "behind a Classic Load Balancer two deployments are progress", in: plan.In{Seen: seen("", func(s *fleet.Service) {
 			s.Deployments = append(s.Deployments, fleet.Deployment{ID: "ecs-svc/0", Status: "ACTIVE"})
 		}), Draft: draft(""), OnInProgress: "wait"}, steps: []string{wait, register, deployNew}},
