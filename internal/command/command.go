@@ -65,7 +65,9 @@ type session struct {
 	action  *action.Action
 	console *console
 	record  report.Run
-	places  map[string]fleet.Position // of mistakes in the fleet file
+
+	settings []fleet.Setting           // under policy: in the fleet file
+	places   map[string]fleet.Position // of mistakes in the fleet file
 }
 
 func newSession(p Process, flags action.Raw) *session {
@@ -108,6 +110,7 @@ func (s *session) read() (environments []fleet.Environment, mistakes []error) {
 		var file fleet.File
 		file, wrong = fleet.Parse(text, path, base)
 		environments = file.Environments
+		s.settings = file.Policy
 		raw, settings := s.raw.WithPolicy(policy(file.Policy))
 		s.raw, mistakes = raw, append(mistakes, settings...)
 	case !errors.Is(err, os.ErrNotExist):
@@ -155,9 +158,15 @@ func policy(settings []fleet.Setting) []action.Setting {
 // refuse ends the run before it began.
 func (s *session) refuse(mistakes []error) {
 	for _, err := range mistakes {
-		s.record.Mistakes = append(s.record.Mistakes, err.Error())
+		text := err.Error()
+		s.record.Mistakes = append(s.record.Mistakes, text)
 		if m, ok := errors.AsType[fleet.Mistake](err); ok && m.At.Text == s.raw.Value("fleet-file") {
-			s.places[err.Error()] = m.At
+			s.places[text] = m.At
+		}
+		for _, setting := range s.settings { // what is wrong with one begins with its place
+			if strings.HasPrefix(text, setting.At.String()+":") {
+				s.places[text] = setting.At
+			}
 		}
 	}
 }
