@@ -23,21 +23,22 @@ func crowd(text string) Run {
 }
 
 func TestSummaryOfManyFailuresKeepsEveryRowAndReason(t *testing.T) {
-	for name, text := range map[string]string{"plain": "no such thing, ", "hostile": "<|>", "Japanese": "失敗"} {
-		t.Run(name, func(t *testing.T) {
-			r := crowd(text)
-			for _, form := range []string{"full", "compact"} {
-				got := r.Summary(form)
-				if len(got) > summaryBudget {
-					t.Errorf("%s: %d bytes, want at most %d", form, len(got), summaryBudget)
-				}
-				rest := got
-				for i, s := range r.Services { // rows keep the run's order
-					_, row, found := strings.Cut(rest, s.Of.String()+" |")
-					row, rest, _ = strings.Cut(row, "\n")
-					if !found || !strings.Contains(row, fmt.Sprintf("cause%dx", i)) {
-						t.Fatalf("%s: %s or its reason is missing", form, s.Of)
-					}
+	for _, c := range []struct{ name, text, form string }{
+		{"in plain words", "no such thing, ", "full"},
+		{"made of markup", "<|>", "full"},
+		{"in Japanese", "失敗", "compact"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := crowd(c.text)
+			rest := r.Summary(c.form)
+			if len(rest) > summaryBudget {
+				t.Errorf("%d bytes, want at most %d", len(rest), summaryBudget)
+			}
+			for i, s := range r.Services { // rows keep the run's order
+				_, row, found := strings.Cut(rest, s.Of.String()+" |")
+				row, rest, _ = strings.Cut(row, "\n")
+				if !found || !strings.Contains(row, fmt.Sprintf("cause%dx", i)) {
+					t.Fatalf("%s or its reason is missing", s.Of)
 				}
 			}
 		})

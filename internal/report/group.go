@@ -108,18 +108,19 @@ func isAlnum(c byte) bool {
 // 64 digits, stays: it says something.
 func replaceIDs(s string) string {
 	var b strings.Builder
-	for i := 0; i < len(s); {
-		n := 0
-		for i+n < len(s) && strings.IndexByte("0123456789abcdef-", s[i+n]) >= 0 {
-			n++
+	done := 0
+	for i := 0; i < len(s); i++ {
+		start := i
+		for i < len(s) && isHex(s[i]) {
+			i++
 		}
-		if n == 32 || n == 36 {
-			b.WriteString("{id}")
-		} else {
-			n = max(n, 1)
-			b.WriteString(s[i : i+n])
+		if n := i - start; n == 32 || n == 36 {
+			b.WriteString(s[done:start] + "{id}")
+			done = i
 		}
-		i += n
 	}
-	return b.String()
+	return b.String() + s[done:]
 }
+
+// isHex includes the dash of UUIDs.
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || c == '-' }

@@ -20,7 +20,7 @@ const (
 // What an error is comes first in its text. These bound the work on thousands
 // of failures with pages of log each.
 const (
-	hintReads = 2000 // characters of a line
+	hintReads = 1000 // characters of a line
 	hintLines = 50
 )
 

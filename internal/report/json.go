@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -79,18 +80,13 @@ func (r Run) Document() []byte { return r.document(r.Services).marshal() }
 // that is too long still, it gives up their details, then the ends of their
 // reasons, then their images, and at last some of them ("omitted").
 func (r Run) JSON() []byte {
-	if all := r.document(r.Services); all.leastSize() <= outputBudget {
-		if text := all.marshal(); len(text) <= outputBudget {
+	d := r.document(r.Services)
+	if d.leastSize() <= outputBudget {
+		if text := d.marshal(); len(text) <= outputBudget {
 			return text
 		}
 	}
-	var unwell []Result
-	for _, s := range r.Services {
-		if !s.Status.Well() {
-			unwell = append(unwell, s)
-		}
-	}
-	d := r.document(unwell)
+	d.Services = slices.DeleteFunc(d.Services, func(e serviceEntry) bool { return Status(e.Status).Well() })
 	d.Truncated = true
 	for _, less := range []func(*document){
 		func(*document) {},

@@ -240,3 +240,37 @@ func TestConsoleURL(t *testing.T) {
 		})
 	}
 }
+
+func TestEqualReasonsAreGrouped(t *testing.T) {
+	id := strings.Repeat("0123456789abcdef", 2)
+	a, b, c := service("prod", "rails"), service("tenant-b", "rails"), service("tenant-c", "rails")
+	a.Reason = "task " + id + " of prod-rails in production: gone"
+	b.Reason = "task " + strings.Replace(id, "0", "f", 1) + " of tenant-b-rails in production: gone"
+	c.Reason = "task " + id + " of tenant-c-rails in staging: gone"
+	for _, r := range []*Result{&a, &b, &c} {
+		r.Status = Failed
+	}
+	got := groups([]Result{c, a, b}, Status.broken)
+	if len(got) != 2 || len(got[0].members) != 2 {
+		t.Fatalf("got %d groups, want prod and tenant-b together, and tenant-c", len(got))
+	}
+	if want := "task {id} of {ecs-service} in production: gone"; got[0].reason != want {
+		t.Errorf("the shared reason is %q, want %q", got[0].reason, want)
+	}
+	if got[1].reason != c.Reason {
+		t.Errorf("a reason of its own is %q, want %q", got[1].reason, c.Reason)
+	}
+}
+
+func TestReplaceIDs(t *testing.T) {
+	task, digest := strings.Repeat("0f", 16), strings.Repeat("0f", 32)
+	uuid := "01234567-89ab-cdef-0123-456789abcdef"
+	for in, want := range map[string]string{
+		task: "{id}", "a task/" + task + ", request " + uuid: "a task/{id}, request {id}",
+		"sha256:" + digest: "sha256:" + digest, "": "", "exit code 1": "exit code 1", task + "!": "{id}!",
+	} {
+		if got := replaceIDs(in); got != want {
+			t.Errorf("replaceIDs(%q) = %q, want %q", in, got, want)
+		}
+	}
+}

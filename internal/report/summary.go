@@ -313,13 +313,13 @@ func (s summary) usage() {
 	if len(s.API) == 0 {
 		return
 	}
-	heading := "### AWS API calls"
+	heading, waited := "### AWS API calls", "waited"
 	if s.dryRun {
-		heading = "### AWS API calls to come"
+		heading, waited = "### AWS API calls to come", "to wait"
 	}
 	s.line(heading)
 	s.line(s.meaning())
-	s.row("account", "Region", "bucket", "calls", "throttled", "waited")
+	s.row("account", "Region", "bucket", "calls", "throttled", waited)
 	s.row("---", "---", "---", "---:", "---:", "---:")
 	for _, u := range s.API[:min(len(s.API), s.others)] {
 		s.row(Escape(u.Account), Escape(u.Region), Escape(u.Bucket), fmt.Sprint(u.Calls), fmt.Sprint(u.Throttled), took(u.Waited))
