@@ -156,39 +156,28 @@ func thousand() Run {
 	return r
 }
 
+// plans are one of each kind, written out: which plan is made when is package
+// plan's affair, and so are the words of its reasons.
 func plans() []plan.Plan {
-	td := func(name string) fleet.TaskDefinition {
-		return fleet.TaskDefinition{
-			ARN:        fleet.ARN("arn:aws:ecs:ap-northeast-1:444455556666:task-definition/" + name),
-			Containers: []fleet.Container{{Name: "app", Image: repository + "rails:v1.7.0"}},
-		}
-	}
-	seen := func(td fleet.TaskDefinition, most int) fleet.Service {
-		return fleet.Service{
-			Strategy: "rolling", Desired: 1, TaskDefinition: td.ARN, MinimumHealthyPercent: 100, MaximumPercent: most,
-			Deployments: []fleet.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", RolloutState: "COMPLETED", TaskDefinition: td.ARN}},
-		}
-	}
 	next := map[string]string{"app": repository + "rails:v1.8.0"}
-	var ps []plan.Plan
-	for i, name := range []string{"staging", "tenant-a", "tenant-b"} {
-		base := td(name + "-rails:41")
-		in := plan.In{
-			Environment: fleet.Environment{Name: name, Wave: min(i+1, 2)},
-			Spec:        fleet.ServiceSpec{Name: "rails", ECSName: name + "-rails"},
-			Seen:        seen(base, 200-i%2*100),
-			Draft:       fleet.Draft{Base: base, Images: next, Edits: next},
+	of := func(environment string, wave int, tag string) plan.Plan {
+		td := fleet.ARN("arn:aws:ecs:ap-northeast-1:444455556666:task-definition/" + environment + "-rails:41")
+		return plan.Plan{
+			Of:   fleet.ServiceRef{Environment: environment, Service: "rails"},
+			Spec: fleet.ServiceSpec{Name: "rails", ECSName: environment + "-rails"},
+			Wave: wave, Strategy: "rolling",
+			From: plan.State{TaskDefinition: td, Images: map[string]string{"app": repository + "rails:" + tag}, Desired: 1},
+			To:   plan.State{Images: next, Desired: 1},
 		}
-		if name == "staging" {
-			in.Draft.Base.Containers[0].Image = next["app"]
-			in.Draft.Equal = base.ARN
-		}
-		if name == "tenant-b" {
-			in.Seen.Deployments[0].RolloutState, in.OnInProgress = "IN_PROGRESS", "skip"
-		}
-		ps = append(ps, plan.Make(in))
 	}
-	return ps
+	staging, a, b := of("staging", 1, "v1.8.0"), of("tenant-a", 2, "v1.7.0"), of("tenant-b", 2, "v1.7.0")
+	staging.Skip = "already runs v1.8.0 (staging-rails:41)"
+	base := fleet.TaskDefinition{ARN: a.From.TaskDefinition}
+	a.Steps = []plan.Step{plan.Register{Draft: fleet.Draft{Base: base, Images: next, Edits: next}}, plan.Deploy{Replaces: base.ARN}}
+	a.Undo = []plan.Step{plan.Deploy{TaskDefinition: base.ARN}}
+	a.Warnings = []string{"the deployment cannot start or stop a task: desired 1 with minimum healthy 100% and maximum 100%"}
+	b.Refuse = "a deployment of tenant-b-rails:41 is in progress already (on-in-progress: skip)"
+	return []plan.Plan{staging, a, b}
 }
 
 func forecast() []Usage {
