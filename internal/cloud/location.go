@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -42,7 +43,8 @@ func (l *location) family(name string) *family {
 
 // definition returns what read returns, reading each name once: whoever comes
 // second waits for the first. A failed read is forgotten, so that the next
-// caller asks again.
+// caller asks again; that there is no such revision is an answer, too, or a
+// thousand services of one family would each ask for it.
 func (l *location) definition(ctx context.Context, name string, read func() (*definition, error)) (*definition, error) {
 	l.mu.Lock()
 	e, found := l.definitions[name]
@@ -60,10 +62,12 @@ func (l *location) definition(ctx context.Context, name string, read func() (*de
 		}
 	}
 	e.value, e.err = read()
-	if e.err != nil {
-		l.forget(name)
-	} else {
+	var missing *MissingError
+	switch {
+	case e.err == nil:
 		l.remember(e.value)
+	case !errors.As(e.err, &missing):
+		l.forget(name)
 	}
 	close(e.ready)
 	return e.value, e.err
