@@ -46,7 +46,7 @@ var update = flag.Bool("update", false, "rewrite the expected parts of testdata/
 //	seen            AWS's answers to look
 //	exit            the exit code, and how long the run took
 //
-// A second run, in the same world, begins where the first one has ended. All
+// A second run, in the same world, begins ten seconds after the first one. All
 // its parts have a number behind their name: "inputs 2", "summary.md 2". It
 // keeps the fleet file unless it has one of its own.
 //
@@ -70,7 +70,8 @@ func TestScenarios(t *testing.T) {
 				return
 			}
 			for _, part := range got {
-				if diff := cmp.Diff(section(archive, part.Name), string(part.Data)); diff != "" {
+				want, came := strings.Split(section(archive, part.Name), "\n"), strings.Split(string(part.Data), "\n")
+				if diff := cmp.Diff(want, came); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", part.Name, diff)
 				}
 			}
@@ -137,16 +138,27 @@ func number(run int) string {
 // given is a part of this run.
 func (p playing) given(name string) string { return section(p.archive, name+number(p.number)) }
 
+// betweenRuns is what the machinery around a job takes at least: what the run
+// before has done is visible by then.
+const betweenRuns = 10 * time.Second
+
 func (p playing) play() []txtar.File {
-	p.meanwhile(0) // before the run
+	start := time.Now().Add(betweenRuns)
+	requests := p.requests("meanwhile", true)
+	n := slices.IndexFunc(requests, func(r request) bool { return r.at >= 0 })
+	if n < 0 {
+		n = len(requests)
+	}
+	p.meanwhile(start, requests[:n])
+	time.Sleep(time.Until(start))
 	ctx, cancel := context.WithCancel(p.Context())
 	defer cancel()
 	if after := strings.TrimSpace(p.given("cancel")); after != "" {
 		time.AfterFunc(p.duration(after), cancel)
 	}
 	var others sync.WaitGroup
-	others.Go(func() { p.meanwhile(1) })
-	before, start := len(p.aws.Calls()), time.Now()
+	others.Go(func() { p.meanwhile(start, requests[n:]) })
+	before := len(p.aws.Calls())
 	var stdout bytes.Buffer
 	code := run(ctx, command.Process{
 		Getenv: environment(p.T, p.dir, p.given("inputs"), p.number), Stdout: &stdout,
@@ -193,7 +205,7 @@ func (p playing) parts(texts map[string]string) []txtar.File {
 
 // made are the ids that the simulation makes up, which depend on which of two
 // services was faster.
-var made = regexp.MustCompile(`\b[0-9a-f]{32}\b|ecs-svc/[0-9]+|request [0-9a-f-]{36}`)
+var made = regexp.MustCompile(`\b[0-9a-f]{32}\b|ecs-svc/[0-9]+|request [0-9a-f-]{36}|\b[0-9A-Z]{16}[0-9]{5}\b|\b[0-9]{19}\b`)
 
 // numbered replaces them by their order of appearance.
 func numbered(text string) string {

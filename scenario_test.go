@@ -21,8 +21,8 @@ const somebody = "AKIASOMEBODY"
 //
 //	40s 444455556666/ap-northeast-1 ecs:UpdateService {"cluster": "tenant-1", "service": "rails", "forceNewDeployment": true}
 //
-// The time, which a look has not, counts from the run's start; 0s is before
-// it.
+// The time, which a look has not, counts from the run's start; what is negative
+// comes before it.
 type request struct {
 	at              time.Duration
 	account, region string
@@ -59,15 +59,11 @@ func (p playing) duration(text string) time.Duration {
 	return d
 }
 
-// meanwhile makes the second client's requests: those before the run (0), or
-// those while it goes on (1), each at its time.
-func (p playing) meanwhile(when int) {
-	start := time.Now()
-	for _, r := range p.requests("meanwhile", true) {
-		if (r.at > 0) == (when > 0) {
-			time.Sleep(r.at - time.Since(start))
-			p.ask(r)
-		}
+// meanwhile makes the second client's requests, each at its time.
+func (p playing) meanwhile(start time.Time, requests []request) {
+	for _, r := range requests {
+		time.Sleep(time.Until(start.Add(r.at)))
+		p.ask(r)
 	}
 }
 
