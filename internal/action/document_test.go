@@ -118,7 +118,7 @@ func TestMarkdownHasARowForEachInput(t *testing.T) {
 	for _, want := range []string{
 		"| `environments` | text | **required** | ",
 		"| `wait-for` ¹ | `deployed`, `stable`, `started` | `deployed` | ",
-		"| `timeout` ¹ | duration | 30m plus the bake and shift times",
+		"| `timeout` ¹ | duration | 30m | How long each service",
 	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)

@@ -35,8 +35,7 @@ type Input struct {
 }
 
 // DefaultTimeout is how long a service may take, from its first accepted
-// write, where no timeout is given; the bake and shift times of its strategy
-// come on top.
+// write, where no timeout is given.
 const DefaultTimeout = 30 * time.Minute
 
 // Table is every input of the action, in the order of the reference, of
@@ -67,7 +66,7 @@ func Table() []Input {
 		{Name: "on-in-progress", Kind: Choice, Choices: []string{"wait", "stop", "skip", "fail"}, Default: "wait", Policy: true,
 			Description: "What to do where a deployment is under way already: `wait` for it, `stop` it, `skip` the service, or `fail`."},
 		{Name: "timeout", Kind: Duration, Policy: true,
-			Unset:       fmt.Sprintf("%.0fm plus the bake and shift times that the strategy declares", DefaultTimeout.Minutes()),
+			Unset:       fmt.Sprintf("%.0fm", DefaultTimeout.Minutes()),
 			Description: "How long each service may take, from its first accepted write (`90m`, `1h30m`): waiting for API quota does not count."},
 		{Name: "max-parallel", Kind: Count, Unset: "no limit", Policy: true,
 			Description: "How many environments may be in progress at once."},

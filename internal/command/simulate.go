@@ -36,7 +36,7 @@ func Simulate(ctx context.Context, p Process) int {
 		fmt.Fprintln(p.Stdout, "simulate:", err)
 		return 1
 	}
-	fmt.Fprintf(p.Stdout, "a simulated AWS listens on http://%s\nexport AWS_ENDPOINT_URL=http://%s AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1\n", listener.Addr(), listener.Addr())
+	fmt.Fprintf(p.Stdout, "a simulated AWS listens on http://%s\nexport AWS_ENDPOINT_URL=http://%s AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=any AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n", listener.Addr(), listener.Addr())
 	server := &http.Server{Handler: aws, ReadHeaderTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

@@ -108,7 +108,7 @@ func writePlan(b *strings.Builder, p plan.Plan, width int) {
 		}
 		fmt.Fprintf(b, "%-*s  %s: %s\n", width, clean(p.Of.String()), clean(r.change()), clean(what))
 		if len(r.Undo) > 0 {
-			fmt.Fprintf(b, "%sundo: %s\n", indent, clean(strings.Join(r.Undo, "; ")))
+			fmt.Fprintf(b, "%sthe way back: %s\n", indent, clean(strings.Join(r.Undo, "; ")))
 		}
 	}
 	for _, w := range p.Warnings {

@@ -81,7 +81,7 @@ func (s summary) services(rows []Result) {
 		return
 	}
 	if s.dryRun {
-		s.row("environment", "service", "image", "steps", "undo")
+		s.row("environment", "service", "image", "steps", "the way back")
 		s.row("---", "---", "---", "---", "---")
 	} else {
 		s.row("environment", "service", "status", "image", "tasks", "took", "console")
