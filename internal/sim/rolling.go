@@ -33,7 +33,7 @@ func (s *service) reconcile() {
 	for _, p := range s.rollouts {
 		p.move()
 	}
-	if s.status == "DRAINING" {
+	if s.status != "ACTIVE" {
 		s.drain()
 		return
 	}
