@@ -18,11 +18,16 @@ const (
 	samples = 3
 	// eventsShown bounds the service events among the details.
 	eventsShown = 5
+	// diagnosis is how long the search for the cause may take: while AWS has
+	// trouble, every question is asked again and again.
+	diagnosis = 30 * time.Second
 )
 
 // diagnosed ends a deployment that has failed, and says why.
 func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) ending {
 	r.note(u, report.Note, "%s", v.reason)
+	ctx, cancel := context.WithTimeout(ctx, r.real(diagnosis))
+	defer cancel()
 	e := ending{status: v.status, reason: v.reason}
 	cause, details, s := r.causes(ctx, u, t)
 	e.details, e.running = details, s.Running
@@ -42,6 +47,8 @@ func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) 
 // timedOut ends a deployment that did not end in its time: it says what was
 // being waited for and what goes on without the run.
 func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time.Duration) ending {
+	ctx, cancel := context.WithTimeout(ctx, r.real(diagnosis))
+	defer cancel()
 	cause, details, s := r.causes(ctx, u, t)
 	reason := fmt.Sprintf("not deployed in %s, waiting for %s", report.Duration(timeout), r.phase(ctx, u, t))
 	if t.doing != "" {
@@ -61,7 +68,7 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
 	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, "RUNNING")
 	if err != nil {
-		return "its tasks (which could not be read)"
+		return "tasks that could not be read"
 	}
 	starting := make(map[string]int)
 	mine, others := 0, 0
@@ -100,8 +107,10 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 	found, err := u.client.Services(ctx, u.env.Cluster, []string{u.spec.ECSName})
 	if err != nil {
 		details = append(details, fmt.Sprintf("the service could not be read: %v", err))
+		s.Running = t.running()
+	} else {
+		s = found[u.spec.ECSName]
 	}
-	s = found[u.spec.ECSName]
 	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, "STOPPED")
 	if err != nil {
 		details = append(details, fmt.Sprintf("stopped tasks could not be read: %v", err))

@@ -82,11 +82,19 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 			t.byList = true
 		default:
 			t.last = d
-			return judge(d), nil
+			if d.Requested > 0 || u.plan.From.Desired == 0 {
+				return judge(d), nil
+			}
+			// No task is wanted any more: scaled in meanwhile, or deleted, which
+			// a service deployment does not tell.
+			if s, err := r.looks.service(ctx, u); !deleted(s, err) {
+				return judge(d), err
+			}
+			return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
 		}
 	}
 	s, err := r.looks.service(ctx, u)
-	if errors.Is(err, watch.ErrMissing) {
+	if deleted(s, err) {
 		return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
 	}
 	if err != nil {
@@ -102,6 +110,11 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 		return verdict{doing: "waiting for AWS to show the deployment"}, nil
 	}
 	return v, nil
+}
+
+// deleted reads a look at the service: a deleted one drains first.
+func deleted(s fleet.Service, err error) bool {
+	return errors.Is(err, watch.ErrMissing) || err == nil && s.Status == "DRAINING"
 }
 
 // visibleWithin is how long a describe may not show what an update has begun.
