@@ -21,6 +21,8 @@ const (
 	// diagnosis is how long the search for the cause may take: while AWS has
 	// trouble, every question is asked again and again.
 	diagnosis = 30 * time.Second
+	// staleAfter is how old a look may be to be told as the present: a few polls.
+	staleAfter = time.Minute
 )
 
 // diagnosed ends a deployment that has failed, and says why.
@@ -51,7 +53,11 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 	defer cancel()
 	cause, details, s := r.causes(ctx, u, t)
 	reason := fmt.Sprintf("not deployed in %s, waiting for %s", report.Duration(timeout), r.phase(ctx, u, t))
-	if t.doing != "" {
+	old := r.since(t.at) > staleAfter
+	switch {
+	case t.doing != "" && old:
+		reason += fmt.Sprintf(" (seen %s ago: %s)", report.Duration(r.since(t.at)), t.doing)
+	case t.doing != "":
 		reason += " (" + t.doing + ")"
 	}
 	if cause != "" {
@@ -60,7 +66,11 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 	if t.trouble != nil {
 		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
-	return ending{status: report.Failed, reason: reason + "; ECS goes on with the deployment", details: details, running: s.Running}
+	reason += "; ECS goes on with the deployment"
+	if old {
+		reason += " or has ended it: see the service's events"
+	}
+	return ending{status: report.Failed, reason: reason, details: details, running: s.Running}
 }
 
 // phase is what the deployment was waiting for: placing, pulling, health check

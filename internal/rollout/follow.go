@@ -21,7 +21,8 @@ type tracked struct {
 	byList   bool          // service deployments cannot be read: judge by DescribeServices
 	mine     mine
 	doing    string
-	trouble  error // why the last look failed; nil: it did not
+	at       time.Time // of the last look that succeeded; zero: there was none
+	trouble  error     // why the last look failed; nil: it did not
 	last     fleet.ServiceDeployment
 }
 
@@ -54,12 +55,15 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 		case err != nil: // AWS has trouble of its own: the deployment goes on, and so does watching it
 			t.trouble = err
 			continue
+		}
+		t.at, t.trouble = time.Now(), nil
+		switch {
 		case v.over && v.status == report.Deployed:
 			return r.finish(ctx, within, u, t, timeout)
 		case v.over:
 			return r.diagnosed(ctx, u, t, v)
 		case v.doing != t.doing:
-			t.doing, t.trouble = v.doing, nil
+			t.doing = v.doing
 			r.note(u, report.Waiting, "%s", v.doing)
 		}
 	}
