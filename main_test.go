@@ -166,7 +166,9 @@ func (p playing) play() []txtar.File {
 	})
 	took := time.Since(start)
 	others.Wait()
-	p.Log(stdout.String())
+	if testing.Verbose() {
+		p.Log(stdout.String())
+	}
 	summary := read(p.T, filepath.Join(p.dir, "summary"))
 	p.checkLog(stdout.String())
 	p.checkDocument(code, summary)
