@@ -49,14 +49,15 @@ func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) 
 // timedOut ends a deployment that did not end in its time: it says what was
 // being waited for and what goes on without the run.
 func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time.Duration) ending {
+	seen := r.since(t.at)
+	old := seen > staleAfter
 	ctx, cancel := context.WithTimeout(ctx, r.real(diagnosis))
 	defer cancel()
 	cause, details, s := r.causes(ctx, u, t)
 	reason := fmt.Sprintf("not deployed in %s, waiting for %s", report.Duration(timeout), r.phase(ctx, u, t))
-	old := r.since(t.at) > staleAfter
 	switch {
 	case t.doing != "" && old:
-		reason += fmt.Sprintf(" (seen %s ago: %s)", report.Duration(r.since(t.at)), t.doing)
+		reason += fmt.Sprintf(" (seen %s ago: %s)", report.Duration(seen), t.doing)
 	case t.doing != "":
 		reason += " (" + t.doing + ")"
 	}

@@ -86,13 +86,14 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 			t.byList = true
 		default:
 			t.last = d
-			if d.Requested > 0 || u.plan.From.Desired == 0 {
-				return judge(d), nil
+			v := judge(d)
+			if d.Requested > 0 || u.plan.From.Desired == 0 || v.failing || v.over && v.status != report.Deployed {
+				return v, nil
 			}
 			// No task is wanted any more: scaled in meanwhile, or deleted, which
 			// a service deployment does not tell.
 			if s, err := r.looks.service(ctx, u); !deleted(s, err) {
-				return judge(d), err
+				return v, err
 			}
 			return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
 		}
