@@ -1,10 +1,9 @@
 # The action's image: one static binary and nothing else. CA roots are linked
 # into it (golang.org/x/crypto/x509roots/fallback); there is no shell and no /tmp.
 #
-# This file is what `uses: ./` and forks build. A release pins the base by
-# digest (golang:1.26@sha256:…, as `docker buildx imagetools inspect
-# golang:1.26` tells it) and ships the image built from it, since a runner
-# begins without a layer cache and would build this in every job.
+# A runner begins without a layer cache and builds this in every job. Whoever
+# releases should ship a built image instead (runs.image in action.yml), and pin
+# the base by digest: `docker buildx imagetools inspect golang:1.26` tells it.
 
 # The build platform's own compiler builds for all platforms: no emulation.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build

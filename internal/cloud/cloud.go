@@ -41,6 +41,11 @@ import (
 // large fleet.
 const idleConnections = 128
 
+// answerWithin is how long an answer may take to begin, once its request is
+// sent. AWS's take seconds at most; one that never comes would stop the polls of
+// a whole account and Region, as the SDK waits for ever.
+const answerWithin = 30 * time.Second
+
 // Options say how AWS is reached.
 type Options struct {
 	Transport http.RoundTripper  // nil: the SDK's own, over the network
@@ -107,6 +112,7 @@ func New(ctx context.Context, o Options) (*Cloud, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = 0 // no limit
 		t.MaxIdleConnsPerHost = idleConnections
+		t.ResponseHeaderTimeout = answerWithin
 	})
 	base, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(client))
 	if err != nil {

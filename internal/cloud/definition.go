@@ -95,9 +95,11 @@ func candidates(base fleet.TaskDefinition) []string {
 func (c *Client) Forget(family string) { c.location.forget(family) }
 
 // Register makes the revision that the draft describes and returns its ARN.
+// Among calls that wait for the quota, the lowest turn is served first.
 // Registrations of one family wait for each other, since AWS refuses two at a
 // time, and equal drafts are registered once.
-func (c *Client) Register(ctx context.Context, d fleet.Draft) (fleet.ARN, error) {
+func (c *Client) Register(ctx context.Context, d fleet.Draft, turn int) (fleet.ARN, error) {
+	ctx = throttle.WithTurn(ctx, turn)
 	f := c.location.family(d.Base.Family)
 	if err := f.turn.Acquire(ctx, 1); err != nil {
 		return "", context.Cause(ctx)

@@ -1,12 +1,14 @@
 package cloud
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/throttle"
@@ -17,7 +19,7 @@ type Error struct {
 	Operation string // "ecs:UpdateService", as IAM writes it
 	Resource  string // `service "api" in cluster "main"`
 	Code      string // AWS's error code; empty when AWS did not answer
-	Message   string // AWS's text
+	Message   string // AWS's text; what broke the call off when AWS did not answer
 	RequestID string
 	Err       error
 }
@@ -26,7 +28,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	switch {
 	case e.Code == "":
-		fmt.Fprintf(&b, "%s on %s: %v", e.Operation, e.Resource, e.Err)
+		fmt.Fprintf(&b, "%s on %s: %s", e.Operation, e.Resource, e.Message)
 	case e.denied():
 		fmt.Fprintf(&b, "access denied for %s on %s: %s", e.Operation, e.Resource, e.Message)
 	default:
@@ -53,7 +55,7 @@ func wrap(err error, operation, resource string) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Operation: operation, Resource: resource, Err: err}
+	e := &Error{Operation: operation, Resource: resource, Err: err, Message: cause(err)}
 	if limit, ok := errors.AsType[*throttle.Error](err); ok {
 		// It names operation, bucket and account itself.
 		return fmt.Errorf("%s: %w", resource, limit)
@@ -65,6 +67,20 @@ func wrap(err error, operation, resource string) error {
 		e.RequestID = response.RequestID
 	}
 	return e
+}
+
+// cause is why AWS did not answer, without what the SDK puts around it.
+func cause(err error) string {
+	broken, ok := errors.AsType[*smithyhttp.RequestSendError](err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case errors.Is(err, context.Canceled):
+		return "broken off before the answer"
+	case ok:
+		return "no answer: " + broken.Err.Error()
+	}
+	return err.Error()
 }
 
 func code(err error) string {

@@ -125,7 +125,7 @@ func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, er
 func (c *Client) ServiceDeployments(ctx context.Context, arns []fleet.ARN) (map[fleet.ARN]fleet.ServiceDeployment, error) {
 	out, err := c.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: texts(arns)})
 	if err != nil {
-		return nil, wrap(err, "ecs:DescribeServiceDeployments", fmt.Sprintf("%d service deployments", len(arns)))
+		return nil, wrap(err, "ecs:DescribeServiceDeployments", "service deployments")
 	}
 	m := make(map[fleet.ARN]fleet.ServiceDeployment, len(arns))
 	for _, d := range out.ServiceDeployments {
@@ -153,7 +153,7 @@ func (c *Client) RunningDigests(ctx context.Context, revisions []fleet.ARN) (map
 	for chunk := range slices.Chunk(revisions, revisionsPerCall) {
 		out, err := c.ecs.DescribeServiceRevisions(ctx, &ecs.DescribeServiceRevisionsInput{ServiceRevisionArns: texts(chunk)})
 		if err != nil {
-			return nil, wrap(err, "ecs:DescribeServiceRevisions", fmt.Sprintf("%d service revisions", len(chunk)))
+			return nil, wrap(err, "ecs:DescribeServiceRevisions", "service revisions")
 		}
 		for _, r := range out.ServiceRevisions {
 			images := make(map[string]string, len(r.ContainerImages))

@@ -90,7 +90,7 @@ func TestARevisionIsCopiedWithoutLosingAFieldAndItsBodyIsSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arn, err := client.Register(t.Context(), draft)
+	arn, err := client.Register(t.Context(), draft, 0)
 	if err != nil || arn != fleet.ARN("arn:aws:ecs:us-east-1:444455556666:task-definition/f:8") {
 		t.Fatal(arn, err)
 	}

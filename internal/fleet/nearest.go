@@ -48,12 +48,3 @@ func edits(a, b string, limit int) int {
 	}
 	return min(last[len(b)], limit)
 }
-
-// orNearest is what to write instead of a mistyped name: the nearest one, or
-// all of them.
-func orNearest(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
-		return "write " + n
-	}
-	return "write " + either(known)
-}

@@ -42,10 +42,13 @@ func (f *future) wait(ctx context.Context) {
 func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	queues := make(map[place][]*unit)
+	turn := 0
 	for _, wave := range waves {
 		for _, units := range wave {
 			for _, u := range units {
 				if _, ok := registration(u.plan); ok && u.err == nil {
+					turn++
+					u.turn = turn
 					u.registration = &future{done: make(chan struct{})}
 					queues[placeOf(u)] = append(queues[placeOf(u)], u)
 				}
@@ -78,7 +81,7 @@ func (r *Rollout) register(ctx context.Context, u *unit, step plan.Register) (fl
 	r.note(u, report.Waiting, "waiting for its turn to register")
 	ctx, cancel := r.writing(ctx)
 	defer cancel()
-	arn, err := u.client.Register(ctx, step.Draft)
+	arn, err := u.client.Register(ctx, step.Draft, u.turn)
 	if err == nil {
 		r.note(u, report.Note, "registered %s", arn.Name())
 	}

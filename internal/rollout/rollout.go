@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,7 @@ type unit struct {
 	at   time.Time // when seen was seen
 
 	registration *future // nil: nothing to register ahead
+	turn         int     // of the registration, in the order of the waves
 	accepted     time.Time
 
 	began  atomic.Bool // its first write was accepted
@@ -169,7 +171,7 @@ func (r *Rollout) blocked(ctx context.Context, g *gate, before [][][]*unit) stri
 	for _, units := range last {
 		for _, u := range units {
 			if !u.result.Status.Well() {
-				return fmt.Sprintf("not begun: wave %d is not healthy (%s %s)", u.env.Wave, u.ref, u.result.Status)
+				return fmt.Sprintf("not begun: wave %d is not healthy (%s %s)", u.env.Wave, u.ref, strings.ReplaceAll(string(u.result.Status), "-", " "))
 			}
 		}
 	}

@@ -48,6 +48,29 @@ func TestHigherPriorityIsServedFirstAndEqualsInOrder(t *testing.T) {
 	})
 }
 
+func TestTurnsAreServedInTheirOrderWhoeverComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := throttle.New(throttle.Limits{Stated: map[string]throttle.Quota{"ecs:service-modify": {Rate: 1, Burst: 1}}})
+		c := client(r.Scope("1", "r"), &server{})
+		var mu sync.Mutex
+		var served []int
+		var wg sync.WaitGroup
+		for _, turn := range []int{0, 4, 2, 5, 1, 3} { // the first finds the only token
+			wg.Go(func() {
+				_ = update(throttle.WithTurn(t.Context(), turn), c)
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, turn)
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if diff := cmp.Diff([]int{0, 1, 2, 3, 4, 5}, served); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestThrottledRequestKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := throttle.New(throttle.Limits{Stated: map[string]throttle.Quota{"ecs:service-modify": {Rate: 1, Burst: 1}}})

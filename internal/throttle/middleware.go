@@ -64,7 +64,7 @@ func (s *Scope) begin(ctx context.Context, in middleware.InitializeInput, next m
 		operation:  operation,
 		bucketName: name,
 		bucket:     s.bucket(name),
-		ticket:     newTicket(priorityOf(ctx)),
+		ticket:     newTicket(priorityOf(ctx), turnOf(ctx)),
 		begun:      time.Now(),
 	}
 	out, metadata, err := next.HandleInitialize(middleware.WithStackValue(ctx, callKey{}, c), in)

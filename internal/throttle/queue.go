@@ -7,7 +7,7 @@ import (
 
 // Priority orders the calls that wait for the same bucket. A waiting call of
 // higher priority is served first; calls of the same priority are served in
-// the order in which they were made.
+// the order of their turns (WithTurn), and then in that in which they were made.
 type Priority int
 
 const (
@@ -35,19 +35,36 @@ func priorityOf(ctx context.Context) Priority {
 	return p
 }
 
+type turnKey struct{}
+
+// WithTurn returns a context whose calls are served in the order of turn, the
+// lowest first, among those of the same priority: goroutines that are started in
+// order do not come to the queue in order. Without it a call's turn is 0.
+func WithTurn(ctx context.Context, turn int) context.Context {
+	return context.WithValue(ctx, turnKey{}, turn)
+}
+
+func turnOf(ctx context.Context) int {
+	turn, _ := ctx.Value(turnKey{}).(int)
+	return turn
+}
+
 // ticket is a call's place in the queue of its bucket. The call keeps it over
 // its attempts, and with it its place: a refused call goes back to the head,
 // for otherwise the oldest calls could starve behind a steady flow of new ones.
 // All fields but wake belong to the bucket's lock.
 type ticket struct {
 	priority Priority
+	turn     int
 	number   uint64 // order of arrival; 0 until the first wait
 	index    int    // in the heap
 	epoch    int    // of the last send; see bucket.answered
 	wake     chan struct{}
 }
 
-func newTicket(p Priority) *ticket { return &ticket{priority: p, wake: make(chan struct{}, 1)} }
+func newTicket(p Priority, turn int) *ticket {
+	return &ticket{priority: p, turn: turn, wake: make(chan struct{}, 1)}
+}
 
 // rouse makes the waiter look at the bucket again. It never blocks: one pending
 // signal says as much as many.
@@ -78,6 +95,9 @@ func (q queue) Len() int { return len(q) }
 func (q queue) Less(i, j int) bool {
 	if q[i].priority != q[j].priority {
 		return q[i].priority > q[j].priority
+	}
+	if q[i].turn != q[j].turn {
+		return q[i].turn < q[j].turn
 	}
 	return q[i].number < q[j].number
 }
