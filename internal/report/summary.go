@@ -322,7 +322,7 @@ func (s summary) usage() {
 	s.row("account", "Region", "bucket", "calls", "throttled", waited)
 	s.row("---", "---", "---", "---:", "---:", "---:")
 	for _, u := range s.API[:min(len(s.API), s.others)] {
-		s.row(Escape(u.Account), Escape(u.Region), Escape(u.Bucket), fmt.Sprint(u.Calls), fmt.Sprint(u.Throttled), took(u.Waited))
+		s.row(dash(Escape(u.Account)), Escape(u.Region), Escape(u.Bucket), fmt.Sprint(u.Calls), fmt.Sprint(u.Throttled), took(u.Waited))
 	}
 	s.b.WriteString("\n")
 	if more := len(s.API) - s.others; more > 0 {
@@ -351,8 +351,11 @@ func (s summary) row(cells ...string) {
 }
 
 func took(d time.Duration) string {
-	if d <= 0 {
+	switch {
+	case d <= 0:
 		return "–"
+	case d < time.Second:
+		return "under 1 s"
 	}
 	return Duration(d)
 }
