@@ -49,6 +49,8 @@ var hints = []hint{
 	{says: []string{"wrong account", "credentials belong to account", "credentials are for account"},
 		advice: "correct account or role-arn of the environment in the fleet file; nothing has been written to the other account"},
 
+	{says: []string{"cannotpull"}, task: true, with: []string{"matching platform", "no matching manifest"},
+		advice: "the image is there, but not for this processor: build it for the platform of the task definition (linux/amd64 or linux/arm64)", page: pageStopped},
 	{says: []string{"cannotpull"}, task: true, with: []string{"toomanyrequests", "rate limit"},
 		advice: "the registry limits anonymous pulls: copy the image to ECR, or give the task definition the registry's credentials", page: pageStopped},
 	{says: []string{"cannotpull"}, task: true, with: []string{"denied", "403", "no basic auth", "unauthorized", "not authorized"},

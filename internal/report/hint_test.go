@@ -13,6 +13,7 @@ func TestHint(t *testing.T) {
 	}{
 		{"a missing image", "CannotPullContainerError: rails:v9: not found", nil, "check the tag"},
 		{"a registry that limits pulls", "CannotPullContainerError: toomanyrequests: You have reached your pull rate limit", nil, "copy the image to ECR"},
+		{"an image for another processor", "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'", nil, "not for this processor"},
 		{"a registry that denies", "CannotPullContainerError: pull access denied", nil, "ecr:BatchGetImage"},
 		{"no way to the registry", "CannotPullContainerError: dial tcp 10.0.0.1:443: i/o timeout", nil, "NAT gateway"},
 		{"what tasks died of counts more than what ECS concludes", "ECS deployment circuit breaker: tasks failed to start", []string{"task 1: CannotPullContainerError: not found"}, "check the tag"},
