@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (*Cloud, error) {
 func (c *Cloud) Client(ctx context.Context, p Place) (*Client, error) {
 	key := roleKey{p.RoleARN, p.ExternalID}
 	r := get(&c.mu, c.roles, key, func() *role {
-		return &role{arn: p.RoleARN, externalID: p.ExternalID, turn: semaphore.NewWeighted(1)}
+		return &role{arn: p.RoleARN, externalID: p.ExternalID, turn: semaphore.NewWeighted(1), errs: make(map[fleet.Region]error)}
 	})
 	if err := r.resolve(ctx, c, p.Region); err != nil {
 		return nil, err
@@ -190,31 +190,40 @@ type role struct {
 
 	turn        *semaphore.Weighted // held while the fields below are found out
 	resolved    bool
-	err         error
+	errs        map[fleet.Region]error // what came of asking there
 	credentials aws.CredentialsProvider
 	account     fleet.AccountID
 	caller      fleet.ARN
 }
 
-// resolve finds out who the role is, once. An error that a context's end caused
-// is not kept: it says nothing of the role.
+// resolve finds out who the role is, once; where that fails, once in each
+// Region, since it may be the Region that is wrong: a misspelt one has no
+// endpoint, and must not hurt the environments elsewhere. An error that a
+// context's end caused is not kept: it says nothing of the role.
 func (r *role) resolve(ctx context.Context, c *Cloud, region fleet.Region) error {
 	if err := r.turn.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
 	defer r.turn.Release(1)
-	if r.resolved {
-		return r.err
+	if err := r.errs[region]; r.resolved || err != nil {
+		return err
 	}
 	err := r.identify(ctx, c, region)
-	if ctx.Err() == nil {
-		r.resolved, r.err = true, err
+	switch {
+	case err == nil:
+		r.resolved = true
+		clear(r.errs)
+	case ctx.Err() == nil:
+		r.errs[region] = err
 	}
 	return err
 }
 
 func (r *role) identify(ctx context.Context, c *Cloud, region fleet.Region) error {
 	if _, err := c.base.Credentials.Retrieve(ctx); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return &NoCredentialsError{err}
 	}
 	ambient := c.config(c.base.Credentials, "", region)

@@ -160,7 +160,7 @@ func (c *Client) register(ctx context.Context, family string, content object) (*
 
 // definition reads a revision by ARN, or the newest ACTIVE one by family, once.
 func (c *Client) definition(ctx context.Context, name string) (*definition, error) {
-	return c.location.definition(ctx, name, func() (*definition, error) { return c.describe(ctx, name) })
+	return c.location.definition(ctx, c, name, func() (*definition, error) { return c.describe(ctx, name) })
 }
 
 func (c *Client) describe(ctx context.Context, name string) (*definition, error) {

@@ -19,6 +19,7 @@ type location struct {
 
 // definitionEntry is a task definition being read, or read.
 type definitionEntry struct {
+	by    *Client       // whose credentials read it
 	ready chan struct{} // closed when the two below are set
 	value *definition
 	err   error
@@ -44,33 +45,47 @@ func (l *location) family(name string) *family {
 // definition returns what read returns, reading each name once: whoever comes
 // second waits for the first. A failed read is forgotten, so that the next
 // caller asks again; that there is no such revision is an answer, too, or a
-// thousand services of one family would each ask for it.
-func (l *location) definition(ctx context.Context, name string, read func() (*definition, error)) (*definition, error) {
-	l.mu.Lock()
-	e, found := l.definitions[name]
-	if !found {
-		e = &definitionEntry{ready: make(chan struct{})}
-		l.definitions[name] = e
-	}
-	l.mu.Unlock()
-	if found {
+// thousand services of one family would each ask for it. Whoever has waited for
+// a read that failed for another role asks for himself: he may have the
+// permission.
+func (l *location) definition(ctx context.Context, by *Client, name string, read func() (*definition, error)) (*definition, error) {
+	for {
+		l.mu.Lock()
+		e, found := l.definitions[name]
+		if !found {
+			e = &definitionEntry{by: by, ready: make(chan struct{})}
+			l.definitions[name] = e
+		}
+		l.mu.Unlock()
+		if !found {
+			return l.read(e, name, read)
+		}
 		select {
 		case <-e.ready:
-			return e.value, e.err
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+		if e.err == nil || missing(e.err) || e.by == by {
+			return e.value, e.err
+		}
 	}
+}
+
+func (l *location) read(e *definitionEntry, name string, read func() (*definition, error)) (*definition, error) {
 	e.value, e.err = read()
-	var missing *MissingError
 	switch {
 	case e.err == nil:
 		l.remember(e.value)
-	case !errors.As(e.err, &missing):
+	case !missing(e.err):
 		l.forget(name)
 	}
 	close(e.ready)
 	return e.value, e.err
+}
+
+func missing(err error) bool {
+	_, ok := errors.AsType[*MissingError](err)
+	return ok
 }
 
 // remember keeps a definition under its ARN.

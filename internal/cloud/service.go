@@ -101,8 +101,11 @@ func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, er
 		out, err := c.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{
 			Cluster: &u.Cluster, Service: &u.Service, TaskDefinition: aws.String(string(u.TaskDefinition)), ForceNewDeployment: u.Force,
 		})
-		if err == nil {
+		if err == nil && out.Service != nil {
 			return service(*out.Service), nil
+		}
+		if err == nil { // no field of the answer is promised
+			err = &throttle.UnknownOutcome{Operation: "UpdateService", Err: errors.New("AWS's answer holds no service")}
 		}
 		unknown := (*throttle.UnknownOutcome)(nil)
 		if !errors.As(err, &unknown) || attempt == updateAttempts || ctx.Err() != nil {
@@ -116,6 +119,9 @@ func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, er
 		seen, lookErr := c.Services(ctx, u.Cluster, []string{u.Service})
 		if primary := seen[u.Service].Primary(); lookErr == nil && primary.TaskDefinition == u.TaskDefinition && primary.ID != u.Before {
 			return seen[u.Service], nil
+		}
+		if lookErr != nil && u.Force { // begun twice, it would replace all tasks twice
+			return fleet.Service{}, wrap(unknown, "ecs:UpdateService", fmt.Sprintf("service %q in cluster %q", u.Service, u.Cluster))
 		}
 	}
 }
