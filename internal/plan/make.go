@@ -52,10 +52,17 @@ func Make(in In) Plan {
 	if in.Moved != "" {
 		p.Warnings = append(p.Warnings, "the tag has moved: "+in.Moved)
 	}
-	if in.Draft.Equal == "" {
+	to := in.Draft.Equal
+	if there && in.Draft.Base.Status == "INACTIVE" {
+		// Its tasks may go on, and no update may name it: the same again has
+		// to be registered.
+		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html
+		to, p.To.TaskDefinition = "", ""
+	}
+	if to == "" {
 		p.Steps = append(p.Steps, Register{Draft: in.Draft})
 	}
-	p.Steps = append(p.Steps, Deploy{TaskDefinition: in.Draft.Equal, Replaces: primary.TaskDefinition, Force: there || in.Force})
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force})
 	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
 	return p
 }

@@ -33,6 +33,11 @@ func draft(equal fleet.ARN) fleet.Draft {
 	return fleet.Draft{Base: base, Edits: edits, Images: edits, Key: "k", Equal: equal}
 }
 
+func inactive(d fleet.Draft) fleet.Draft {
+	d.Base.Status = "INACTIVE"
+	return d
+}
+
 func TestWhatIsDoneToAService(t *testing.T) {
 	const (
 		register  = "register a revision from rails:41, app=rails:v2"
@@ -53,6 +58,8 @@ func TestWhatIsDoneToAService(t *testing.T) {
 		{name: "what runs already is replaced when forced", in: plan.In{Seen: seen("COMPLETED"), Draft: draft(family + "41"), Force: true}, steps: []string{"deploy rails:41, replacing all tasks"}},
 		{name: "a moved tag replaces the tasks", in: plan.In{Seen: seen("COMPLETED"), Draft: draft(family + "41"), Moved: "app: a → b"}, steps: []string{"deploy rails:41, replacing all tasks"}},
 		{name: "a failed deployment of the same revision is begun again", in: plan.In{Seen: seen("FAILED"), Draft: draft(family + "41")}, steps: []string{"deploy rails:41, replacing all tasks"}},
+		{name: "a revision that may not be deployed again is registered again", in: plan.In{Seen: seen("COMPLETED"), Draft: inactive(draft(family + "41")), Force: true}, steps: []string{"register a revision from rails:41, app=rails:v1", "deploy the new revision, replacing all tasks"}},
+		{name: "a revision that may not be deployed again is left alone while it runs", in: plan.In{Seen: seen("COMPLETED"), Draft: inactive(draft(family + "41"))}, skip: "already runs v1 (rails:41)"},
 		{name: "our own deployment under way is watched", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(family + "41"), OnInProgress: "fail"}, steps: []string{"watch the deployment already under way, abc"}},
 		{name: "another's deployment is waited for", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "wait"}, steps: []string{wait, register, deployNew}},
 		{name: "another's deployment is stopped", in: plan.In{Seen: seen("IN_PROGRESS"), Draft: draft(""), OnInProgress: "stop"}, steps: []string{"stop the deployment in progress, abc", register, deployNew}},
