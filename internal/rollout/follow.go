@@ -23,6 +23,7 @@ type tracked struct {
 	doing    string
 	at       time.Time // of the last look that succeeded; zero: there was none
 	trouble  error     // why the last look failed; nil: it did not
+	missing  int       // looks in a row that did not show the service
 	last     fleet.ServiceDeployment
 }
 
@@ -45,7 +46,15 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 	r.pause(within, firstPoll)
 	for {
 		v, err := r.snapshot(within, u, &t)
+		if err == nil {
+			t.at, t.trouble = time.Now(), nil
+		}
 		switch {
+		// An end that was seen is one, also in the moment when the time is up.
+		case err == nil && v.over && v.status == report.Deployed:
+			return r.finish(ctx, within, u, t, timeout)
+		case err == nil && v.over:
+			return r.diagnosed(ctx, u, t, v)
 		case ctx.Err() != nil:
 			return r.cancelled(t)
 		case within.Err() != nil:
@@ -54,14 +63,6 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 			return r.unwatched(t, err)
 		case err != nil: // AWS has trouble of its own: the deployment goes on, and so does watching it
 			t.trouble = err
-			continue
-		}
-		t.at, t.trouble = time.Now(), nil
-		switch {
-		case v.over && v.status == report.Deployed:
-			return r.finish(ctx, within, u, t, timeout)
-		case v.over:
-			return r.diagnosed(ctx, u, t, v)
 		case v.doing != t.doing:
 			t.doing = v.doing
 			r.note(u, report.Waiting, "%s", v.doing)
@@ -77,8 +78,10 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 		case cloud.Unsupported(err):
 			t.byList = true
 			r.note(u, report.Note, "following the deployment by DescribeServices: %v", err)
-		case errors.Is(err, watch.ErrMissing):
+		case errors.Is(err, watch.ErrMissing) && r.since(u.accepted) < visibleWithin:
 			return verdict{doing: "waiting for AWS to show the deployment"}, nil
+		case errors.Is(err, watch.ErrMissing):
+			t.byList = true // AWS does not know it: the service tells why
 		case err != nil:
 			return verdict{}, err
 		case !belongs(d, t.mine):
@@ -92,14 +95,14 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 			}
 			// No task is wanted any more: scaled in meanwhile, or deleted, which
 			// a service deployment does not tell.
-			if s, err := r.looks.service(ctx, u); !deleted(s, err) {
+			if s, err := r.looks.service(ctx, u); !t.deleted(s, err) {
 				return v, err
 			}
 			return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
 		}
 	}
 	s, err := r.looks.service(ctx, u)
-	if deleted(s, err) {
+	if t.deleted(s, err) {
 		return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
 	}
 	if err != nil {
@@ -111,15 +114,26 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 	}
 	v := judgeService(s, t.mine)
 	t.mine.sawDone = t.mine.sawDone || v.over && v.status == report.Deployed
+	t.mine.wasSteady = steady(s)
 	if unseen(s, t.mine) && r.since(u.accepted) < visibleWithin {
 		return verdict{doing: "waiting for AWS to show the deployment"}, nil
 	}
 	return v, nil
 }
 
-// deleted reads a look at the service: a deleted one drains first.
-func deleted(s fleet.Service, err error) bool {
-	return errors.Is(err, watch.ErrMissing) || err == nil && s.Status == "DRAINING"
+// deleted reads a look at the service: a deleted one drains first, and then is
+// not in the answer, or its cluster is gone, too. One answer without it proves
+// nothing, since AWS may answer in part.
+func (t *tracked) deleted(s fleet.Service, err error) bool {
+	_, noCluster := errors.AsType[*cloud.MissingError](err)
+	switch {
+	case err == nil:
+		t.missing = 0
+		return s.Status == "DRAINING"
+	case noCluster, errors.Is(err, watch.ErrMissing):
+		t.missing++
+	}
+	return t.missing > 1
 }
 
 // visibleWithin is how long a describe may not show what an update has begun.
@@ -162,6 +176,8 @@ func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeou
 				return ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf("deployed, but not stable in %s: %s", report.Duration(timeout), unsteady(t.service))}
 			case cloud.Denied(err):
 				return r.unwatched(t, err)
+			case t.deleted(s, err):
+				return ending{status: report.Failed, running: s.Running, reason: "deployed, then the service has been deleted"}
 			case err != nil:
 				continue
 			}

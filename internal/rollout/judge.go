@@ -87,6 +87,9 @@ type mine struct {
 	wanted  fleet.ARN // the revision that it runs
 	before  fleet.ARN // the revision that ran before
 	sawDone bool      // it was seen COMPLETED earlier
+	// wasSteady: the look before showed a steady service. One look may fall
+	// into the moment between a task's start and its crash.
+	wasSteady bool
 }
 
 // judgeService reads DescribeServices, for services whose deployments cannot be
@@ -100,10 +103,10 @@ func judgeService(s fleet.Service, m mine) verdict {
 		}
 		switch {
 		case d.Status != "PRIMARY": // whatever its own end: what came after it decides
-			return replaced(primary, m)
+			return replaced(primary, m, d.RolloutState == "FAILED")
 		case d.RolloutState == "FAILED":
 			return verdict{over: true, status: report.Failed, reason: "the deployment failed: " + strings.TrimSuffix(d.Reason, ".")}
-		case d.RolloutState == "COMPLETED", d.RolloutState == "" && steady(s):
+		case d.RolloutState == "COMPLETED", d.RolloutState == "" && steady(s) && m.wasSteady:
 			return verdict{over: true, status: report.Deployed}
 		}
 		return verdict{doing: progress(fleet.ServiceDeployment{Running: d.Running, Requested: d.Desired, Pending: d.Pending, FailedTasks: d.FailedTasks, SourceRunning: s.Running - d.Running})}
@@ -111,14 +114,20 @@ func judgeService(s fleet.Service, m mine) verdict {
 	if m.sawDone {
 		return verdict{over: true, status: report.Deployed}
 	}
-	return replaced(primary, m)
+	return replaced(primary, m, false)
 }
 
-// replaced judges a deployment that is PRIMARY no more.
-func replaced(primary fleet.Deployment, m mine) verdict {
-	if primary.TaskDefinition == m.before || strings.Contains(strings.ToLower(primary.Reason), "rolling back") {
-		if primary.RolloutState == "IN_PROGRESS" {
+// replaced judges a deployment that is PRIMARY no more, and whose own end may
+// have been seen to be a failure. What runs now tells a rollback from somebody
+// else's deployment, except where ours has replaced a revision by itself.
+func replaced(primary fleet.Deployment, m mine, failed bool) verdict {
+	back := primary.TaskDefinition == m.before && (m.before != m.wanted || failed)
+	if back || strings.Contains(strings.ToLower(primary.Reason), "rolling back") {
+		switch primary.RolloutState {
+		case "IN_PROGRESS":
 			return verdict{failing: true, doing: "rolling back to " + primary.TaskDefinition.Name()}
+		case "FAILED":
+			return verdict{over: true, status: report.RollbackFailed, reason: "the deployment failed and so did ECS's rollback to " + primary.TaskDefinition.Name() + ": " + strings.TrimSuffix(primary.Reason, ".")}
 		}
 		return verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to " + primary.TaskDefinition.Name()}
 	}

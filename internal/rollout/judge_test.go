@@ -53,13 +53,13 @@ func TestAServiceIsJudgedByOurDeploymentAlone(t *testing.T) {
 	}{
 		{"under way", []fleet.Deployment{deployment("mine", "PRIMARY", "IN_PROGRESS", new), deployment("before", "ACTIVE", "COMPLETED", old)}, 4, false, verdict{doing: "2 of 2 new tasks run, 2 old ones draining"}},
 		{"done", []fleet.Deployment{deployment("mine", "PRIMARY", "COMPLETED", new)}, 2, false, verdict{over: true, status: report.Deployed}},
-		{"steady behind a Classic Load Balancer", []fleet.Deployment{deployment("mine", "PRIMARY", "", new)}, 2, false, verdict{over: true, status: report.Deployed}},
 		{"not yet steady behind a Classic Load Balancer", []fleet.Deployment{deployment("mine", "PRIMARY", "", new)}, 1, false, verdict{doing: "2 of 2 new tasks run"}},
 		{"failed", []fleet.Deployment{deployment("mine", "PRIMARY", "FAILED", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "the deployment failed: ECS deployment circuit breaker: tasks failed to start"}},
 		{"being rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "IN_PROGRESS", old), deployment("mine", "ACTIVE", "COMPLETED", new)}, 2, false, verdict{failing: true, doing: "rolling back to rails:41"}},
 		{"failed, and being rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "IN_PROGRESS", old), deployment("mine", "ACTIVE", "FAILED", new)}, 2, false, verdict{failing: true, doing: "rolling back to rails:41"}},
 		{"steady, but rolled back", []fleet.Deployment{deployment("after", "PRIMARY", "COMPLETED", old)}, 2, false, verdict{over: true, status: report.RolledBack, reason: "ECS rolled the deployment back to rails:41"}},
 		{"superseded", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43"), deployment("mine", "ACTIVE", "IN_PROGRESS", new)}, 2, false, verdict{over: true, status: report.Failed, reason: "somebody else has deployed rails:43 over it"}},
+		{"rolled back in vain", []fleet.Deployment{deployment("after", "PRIMARY", "FAILED", old), deployment("mine", "ACTIVE", "FAILED", new)}, 2, false, verdict{over: true, status: report.RollbackFailed, reason: "the deployment failed and so did ECS's rollback to rails:41: ECS deployment circuit breaker: tasks failed to start"}},
 		{"ended unseen", []fleet.Deployment{deployment("other", "PRIMARY", "COMPLETED", td+"43")}, 2, false, verdict{over: true, status: report.Failed, reason: "somebody else has deployed rails:43 over it"}},
 		{"gone after it was seen done", []fleet.Deployment{deployment("other", "PRIMARY", "IN_PROGRESS", td+"43")}, 2, true, verdict{over: true, status: report.Deployed}},
 	}
@@ -70,5 +70,40 @@ func TestAServiceIsJudgedByOurDeploymentAlone(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestADeploymentThatReplacesARevisionByItselfIsJudgedByItsOwnEnd(t *testing.T) {
+	const same = "arn:aws:ecs:us-east-1:444455556666:task-definition/rails:41"
+	tests := []struct {
+		name    string
+		mine    string // its rollout state; empty: it is gone
+		primary string // the PRIMARY one's reason
+		want    report.Status
+	}{
+		{"somebody else has replaced the tasks, too", "IN_PROGRESS", "ECS deployment ecs-svc/2 in progress.", report.Failed},
+		{"gone, and nothing tells of a rollback", "", "ECS deployment ecs-svc/2 completed.", report.Failed},
+		{"rolled back, as AWS says", "", "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/0.", report.RolledBack},
+		{"it failed, and ECS has replaced it", "FAILED", "ECS deployment ecs-svc/2 completed.", report.RolledBack},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := fleet.Service{Deployments: []fleet.Deployment{{ID: "ecs-svc/2", Status: "PRIMARY", RolloutState: "COMPLETED", Reason: tt.primary, TaskDefinition: same}}}
+			if tt.mine != "" {
+				s.Deployments = append(s.Deployments, fleet.Deployment{ID: "ecs-svc/1", Status: "ACTIVE", RolloutState: tt.mine, TaskDefinition: same})
+			}
+			if got := judgeService(s, mine{id: "ecs-svc/1", wanted: same, before: same}); !got.over || got.status != tt.want {
+				t.Errorf("got %+v, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBehindAClassicLoadBalancerTwoSteadyLooksAreADeployment(t *testing.T) {
+	s := fleet.Service{Desired: 2, Running: 2, Deployments: []fleet.Deployment{{ID: "mine", Status: "PRIMARY", Desired: 2, Running: 2}}}
+	for _, wasSteady := range []bool{false, true} {
+		if got := judgeService(s, mine{id: "mine", wasSteady: wasSteady}); got.over != wasSteady || got.over && got.status != report.Deployed {
+			t.Errorf("steady before: %v: got %+v", wasSteady, got)
+		}
 	}
 }

@@ -142,6 +142,7 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 		if err := u.client.StopDeployment(writing, step.Deployment); err != nil {
 			return err
 		}
+		u.accept()
 	}
 	for {
 		s, err := r.looks.service(within, u)
@@ -150,7 +151,9 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 			return context.Cause(ctx)
 		case within.Err() != nil:
 			return fmt.Errorf("the deployment %s, which was in progress before, did not end in %s; end it, or set on-in-progress to stop", step.ID, report.Duration(timeout))
-		case cloud.Denied(err), errors.Is(err, watch.ErrMissing):
+		case errors.Is(err, watch.ErrMissing):
+			return u.client.MissingService(ctx, u.env.Cluster, u.spec.ECSName)
+		case cloud.Denied(err):
 			return err
 		case err != nil: // AWS has trouble of its own; the deployment goes on
 		case !plan.InProgress(s):
@@ -194,7 +197,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 		return true, ending{}
 	}
 	if ctx.Err() != nil {
-		return false, ending{status: report.NotStarted, reason: cancelledBefore}
+		return false, r.trouble(ctx, u, ctx.Err())
 	}
 	r.note(u, report.Waiting, "waiting for its turn to update")
 	writing, done := r.writing(ctx)
@@ -240,7 +243,7 @@ func replacedBySurprise(looked, answer fleet.Service) []string {
 	var warnings []string
 	for _, d := range answer.Deployments {
 		known := slices.ContainsFunc(looked.Deployments, func(l fleet.Deployment) bool { return l.ID == d.ID })
-		if d.Status != "PRIMARY" && !known {
+		if d.Status != "PRIMARY" && !known && d.TaskDefinition != answer.Primary().TaskDefinition {
 			warnings = append(warnings, fmt.Sprintf("somebody else had begun to deploy %s at the same moment, and this deployment has replaced it: see which one is wanted", d.TaskDefinition.Name()))
 		}
 	}
@@ -258,10 +261,13 @@ func unknownStatus(ctx context.Context) report.Status {
 
 // trouble ends a service that an error stopped before its update was accepted.
 func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
-	if ctx.Err() != nil {
+	s, _ := u.last()
+	switch {
+	case ctx.Err() != nil && u.began.Load():
+		return ending{status: report.Cancelled, running: s.Running, reason: "the run was cancelled after it had stopped the deployment in progress; ECS goes back to the revision before that"}
+	case ctx.Err() != nil:
 		return ending{status: report.NotStarted, reason: cancelledBefore}
 	}
-	s, _ := u.last()
 	return ending{status: report.Failed, running: s.Running, reason: err.Error()}
 }
 
