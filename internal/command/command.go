@@ -182,11 +182,11 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	}
 	r := rollout.New(aws, environments, s.options(len(environments)))
 	mistakes := r.Inspect(ctx)
-	stop := s.console.tick(func() { s.keep(r, registry) })
 	s.record.Notes = append(s.record.Notes, r.Notes()...)
 	if slices.ContainsFunc(environments, func(e fleet.Environment) bool { return len(e.Alarms) > 0 }) {
 		s.record.Notes = append(s.record.Notes, "the fleet file names alarms, which this version does not watch")
 	}
+	stop := s.console.tick(func() { s.keep(r, registry) }) // reads the record, which rests until stop
 	switch {
 	case ctx.Err() != nil:
 		r.Run(ctx) // begins nothing, and says so of every service
