@@ -94,8 +94,12 @@ func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, e
 				return v, nil
 			}
 			// No task is wanted any more: scaled in meanwhile, or deleted, which
-			// a service deployment does not tell.
-			if s, err := r.looks.service(ctx, u); !t.deleted(s, err) {
+			// a service deployment does not tell; or AWS did not say how many.
+			s, err := r.looks.service(ctx, u)
+			if err == nil {
+				t.service = s
+			}
+			if !t.deleted(s, err) {
 				return v, err
 			}
 			return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
@@ -163,7 +167,7 @@ func belongs(d fleet.ServiceDeployment, m mine) bool {
 // stable where the user wants that.
 func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeout time.Duration) ending {
 	running, desired := t.service.Running, t.service.Desired
-	if t.last.ARN != "" {
+	if t.last.Requested > 0 {
 		running, desired = t.last.Running, t.last.Requested
 	}
 	if r.options.WaitFor == "stable" {

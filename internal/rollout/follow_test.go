@@ -43,3 +43,26 @@ func TestAServiceIsDeletedWhenTwoLooksInARowDoNotShowIt(t *testing.T) {
 		})
 	}
 }
+
+func TestADeploymentThatDoesNotSayHowManyTasksItWantsIsNotTakenForNone(t *testing.T) {
+	service := fleet.Service{Desired: 2, Running: 2}
+	tests := []struct {
+		name    string
+		last    fleet.ServiceDeployment
+		service fleet.Service
+		desired int
+		reason  string
+	}{
+		{"it says", fleet.ServiceDeployment{ARN: "a", Requested: 4, Running: 4}, service, 4, ""},
+		{"it does not", fleet.ServiceDeployment{ARN: "a"}, service, 2, ""},
+		{"none is wanted", fleet.ServiceDeployment{ARN: "a"}, fleet.Service{}, 0, "unproven, since 0 tasks are desired"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := new(Rollout).finish(t.Context(), t.Context(), nil, tracked{last: tt.last, service: tt.service}, 0)
+			if *e.desired != tt.desired || e.running != tt.desired || e.reason != tt.reason {
+				t.Errorf("%d of %d tasks, %q; want %d, %q", e.running, *e.desired, e.reason, tt.desired, tt.reason)
+			}
+		})
+	}
+}
