@@ -80,3 +80,13 @@ func TestACancelledRunBeginsNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicOfOursIsAnErrorWithItsStack(t *testing.T) {
+	v, err := faultless(func() (int, error) { panic("boom") })
+	if v != 0 || err == nil || err.Error() != "a fault of ecs-fleet itself: boom; please report it with its details" || len(details(err)) < 3 {
+		t.Errorf("got %v, %v with %d details", v, err, len(details(err)))
+	}
+	if v, err := faultless(func() (int, error) { return 7, nil }); v != 7 || err != nil {
+		t.Errorf("got %v, %v", v, err)
+	}
+}

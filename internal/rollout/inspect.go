@@ -111,7 +111,7 @@ func (r *Rollout) enterAll(ctx context.Context) {
 	all.SetLimit(looking)
 	for _, u := range r.units {
 		all.Go(func() error {
-			client, err := r.cloud.Client(ctx, cloud.PlaceOf(u.env))
+			client, err := faultless(func() (*cloud.Client, error) { return r.cloud.Client(ctx, cloud.PlaceOf(u.env)) })
 			u.client = client
 			u.keep(err)
 			return nil
@@ -133,10 +133,13 @@ func (r *Rollout) inspectServices(ctx context.Context) {
 	for _, units := range clusters {
 		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
 			all.Go(func() error {
-				look(ctx, chunk)
+				_, fault := faultless(func() (any, error) { look(ctx, chunk); return nil, nil })
 				for _, u := range chunk {
+					u.keep(fault)
 					if u.err == nil && u.wrong == "" {
-						u.keep(r.draft(ctx, u))
+						draft, err := faultless(func() (fleet.Draft, error) { return r.draft(ctx, u) })
+						u.draft = draft
+						u.keep(err)
 					}
 				}
 				return nil
@@ -198,17 +201,16 @@ func deployable(s fleet.Service) error {
 }
 
 // draft finds out which revision the service is to run.
-func (r *Rollout) draft(ctx context.Context, u *unit) error {
+func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 	base, err := u.client.TaskDefinition(ctx, u.seen.Primary().TaskDefinition)
 	if err != nil {
-		return err
+		return fleet.Draft{}, err
 	}
 	edits, err := r.options.Images.Edits(u.spec, base)
 	if err != nil {
-		return &mistake{err.Error()}
+		return fleet.Draft{}, &mistake{err.Error()}
 	}
-	u.draft, err = u.client.Draft(ctx, base, edits)
-	return err
+	return u.client.Draft(ctx, base, edits)
 }
 
 // make plans the service from what has been seen.

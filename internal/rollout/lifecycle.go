@@ -25,20 +25,50 @@ type ending struct {
 	desired *int // nil: as planned
 }
 
-// guarded is lifecycle for a service that a fault of this program may hit: the
-// other services go on, and this one has its row in the summary.
-func (r *Rollout) guarded(ctx context.Context, u *unit) (e ending) {
+// fault is a panic of ours, told as an error.
+type fault struct {
+	value any
+	stack []byte
+}
+
+func (f *fault) Error() string {
+	return fmt.Sprintf("a fault of ecs-fleet itself: %v; please report it with its details", f.value)
+}
+
+// faultless runs f, and makes an error of a panic: what is done for one service,
+// or for many at once, must not end them all.
+func faultless[T any](f func() (T, error)) (v T, err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			e = ending{status: report.Failed, reason: fmt.Sprintf("a fault of ecs-fleet itself: %v; please report it with these details", fault),
-				details: strings.Split(string(debug.Stack()), "\n")}
+		if value := recover(); value != nil {
+			err = &fault{value, debug.Stack()}
 		}
 	}()
-	return r.lifecycle(ctx, u)
+	return f()
+}
+
+// details are the details of an error that has some.
+func details(err error) []string {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return strings.Split(string(f.stack), "\n")
+	}
+	return nil
+}
+
+// guarded is lifecycle for a service that a fault of this program may hit: the
+// other services go on, and this one has its row in the summary.
+func (r *Rollout) guarded(ctx context.Context, u *unit) ending {
+	e, err := faultless(func() (ending, error) { return r.lifecycle(ctx, u), nil })
+	if err != nil {
+		return ending{status: report.Failed, reason: err.Error(), details: details(err)}
+	}
+	return e
 }
 
 // lifecycle takes one service from its plan to its end.
 func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
+	if err := r.refresh(ctx, u); err != nil {
+		return r.trouble(ctx, u, err)
+	}
 	for {
 		if e, over := settled(u); over {
 			return e
@@ -54,12 +84,25 @@ func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
 	}
 }
 
+// refresh plans a service again that was found to need nothing, when that is no
+// longer so: its wave may come an hour after the inspection.
+func (r *Rollout) refresh(ctx context.Context, u *unit) error {
+	if u.err != nil || u.plan.Skip == "" {
+		return nil
+	}
+	s, err := r.glance(ctx, u)
+	if err != nil || s.Primary().TaskDefinition == u.plan.From.TaskDefinition {
+		return err
+	}
+	return r.replan(ctx, u)
+}
+
 // settled ends a service for which there is nothing to do, or nothing may be
 // done.
 func settled(u *unit) (ending, bool) {
 	switch {
 	case u.err != nil:
-		return ending{status: report.Failed, reason: u.err.Error()}, true
+		return ending{status: report.Failed, reason: u.err.Error(), details: details(u.err)}, true
 	case u.plan.Skip != "":
 		s, _ := u.last()
 		return ending{status: report.Unchanged, reason: u.plan.Skip, running: s.Running}, true
@@ -175,9 +218,11 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 	u.saw(s)
 	u.registration = nil
 	u.client.Forget(u.draft.Base.Family)
-	if err := r.draft(ctx, u); err != nil {
+	draft, err := r.draft(ctx, u)
+	if err != nil {
 		return err
 	}
+	u.draft = draft
 	u.make(r.options, "")
 	return nil
 }
@@ -268,7 +313,7 @@ func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 	case ctx.Err() != nil:
 		return ending{status: report.NotStarted, reason: cancelledBefore}
 	}
-	return ending{status: report.Failed, running: s.Running, reason: err.Error()}
+	return ending{status: report.Failed, running: s.Running, reason: err.Error(), details: details(err)}
 }
 
 // timeout is how long a deployment of the service may take, on AWS's clock.

@@ -66,7 +66,9 @@ func (o *observers) deployment(ctx context.Context, u *unit, arn fleet.ARN) (fle
 	o.mu.Lock()
 	g := o.deployments[u.client]
 	if g == nil {
-		g = watch.New(o.ctx, o.every, cloud.DeploymentsPerCall, u.client.ServiceDeployments)
+		g = watch.New(o.ctx, o.every, cloud.DeploymentsPerCall, func(ctx context.Context, arns []fleet.ARN) (map[fleet.ARN]fleet.ServiceDeployment, error) {
+			return faultless(func() (map[fleet.ARN]fleet.ServiceDeployment, error) { return u.client.ServiceDeployments(ctx, arns) })
+		})
 		o.deployments[u.client] = g
 	}
 	o.mu.Unlock()
@@ -80,7 +82,7 @@ func (o *observers) service(ctx context.Context, u *unit) (fleet.Service, error)
 	g := o.services[key]
 	if g == nil {
 		g = watch.New(o.ctx, o.every, cloud.ServicesPerCall, func(ctx context.Context, names []string) (map[string]fleet.Service, error) {
-			return key.client.Services(ctx, key.name, names)
+			return faultless(func() (map[string]fleet.Service, error) { return key.client.Services(ctx, key.name, names) })
 		})
 		o.services[key] = g
 	}

@@ -81,7 +81,7 @@ func (r *Rollout) register(ctx context.Context, u *unit, step plan.Register) (fl
 	r.note(u, report.Waiting, "waiting for its turn to register")
 	ctx, cancel := r.writing(ctx)
 	defer cancel()
-	arn, err := u.client.Register(ctx, step.Draft, u.turn)
+	arn, err := faultless(func() (fleet.ARN, error) { return u.client.Register(ctx, step.Draft, u.turn) })
 	if err == nil {
 		r.note(u, report.Note, "registered %s", arn.Name())
 	}
