@@ -66,7 +66,7 @@ func (r *Rollout) guarded(ctx context.Context, u *unit) ending {
 
 // lifecycle takes one service from its plan to its end.
 func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
-	if err := r.refresh(ctx, u); err != nil {
+	if err := r.stillSo(ctx, u); err != nil {
 		return r.trouble(ctx, u, err)
 	}
 	for {
@@ -84,9 +84,9 @@ func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
 	}
 }
 
-// refresh plans a service again that was found to need nothing, when that is no
-// longer so: its wave may come an hour after the inspection.
-func (r *Rollout) refresh(ctx context.Context, u *unit) error {
+// stillSo looks again at a service that was found to need nothing: its wave may
+// come an hour after the inspection.
+func (r *Rollout) stillSo(ctx context.Context, u *unit) error {
 	if u.err != nil || u.plan.Skip == "" {
 		return nil
 	}
@@ -94,7 +94,12 @@ func (r *Rollout) refresh(ctx context.Context, u *unit) error {
 	if err != nil || s.Primary().TaskDefinition == u.plan.From.TaskDefinition {
 		return err
 	}
-	return r.replan(ctx, u)
+	return overtaken(s.Primary().TaskDefinition, u.plan.From.TaskDefinition)
+}
+
+// overtaken tells that the service is not as it was planned.
+func overtaken(runs, expected fleet.ARN) error {
+	return fmt.Errorf("somebody else has deployed %s since this run began; expected %s; the service was left as it is", runs.Name(), expected.Name())
 }
 
 // settled ends a service for which there is nothing to do, or nothing may be
@@ -236,8 +241,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	}
 	switch primary := s.Primary(); {
 	case primary.TaskDefinition != step.Replaces && primary.TaskDefinition != step.TaskDefinition:
-		return false, ending{status: report.Failed, running: s.Running, reason: fmt.Sprintf(
-			"somebody else has deployed %s since this run began; expected %s; the service was left as it is", primary.TaskDefinition.Name(), step.Replaces.Name())}
+		return false, ending{status: report.Failed, running: s.Running, reason: overtaken(primary.TaskDefinition, step.Replaces).Error()}
 	case primary.TaskDefinition != step.Replaces, plan.InProgress(s):
 		return true, ending{}
 	}
