@@ -94,14 +94,16 @@ func TestReadsLagBehindAnUpdate(t *testing.T) {
 		if got := described("taskDefinition"); got != running {
 			t.Errorf("a read at once shows %v", got)
 		}
-		time.Sleep(500 * time.Millisecond)
+		// A CLI that is started next must see the update, or its waiter takes
+		// what was before for stable.
+		time.Sleep(100 * time.Millisecond)
 		if got := described("taskDefinition"); got != arn {
-			t.Errorf("a read after half a second shows %v", got)
+			t.Errorf("a read after a tenth of a second shows %v", got)
 		}
 		if got := described("currentServiceDeployment"); got != before {
-			t.Errorf("the current service deployment after half a second is %v", got)
+			t.Errorf("the current service deployment after a tenth of a second is %v", got)
 		}
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(900 * time.Millisecond)
 		mine := described("currentServiceDeployment")
 		if mine == before || mine != c.rollout("serviceDeploymentArn") {
 			t.Errorf("the current service deployment after a second is %v", mine)

@@ -163,7 +163,7 @@ type Timing struct {
 // Consistency is how long reads lag behind writes. Nil fields have defaults.
 type Consistency struct {
 	Lists   *Duration `json:"lists,omitempty"`   // List… does not show what is new; 500 ms
-	Updates *Duration `json:"updates,omitempty"` // DescribeServices shows the service before the update; 500 ms
+	Updates *Duration `json:"updates,omitempty"` // DescribeServices shows the service before the update; 100 ms
 	Tasks   *Duration `json:"tasks,omitempty"`   // DescribeTasks says MISSING of a new task; 0
 	// CurrentDeployment is how long Service.currentServiceDeployment and
 	// ListServiceDeployments do not show a new service deployment; 1 s.
