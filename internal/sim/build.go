@@ -47,7 +47,7 @@ type lag struct{ lists, updates, tasks, currentDeployment time.Duration }
 
 func (c Consistency) withDefaults() lag {
 	return lag{
-		lists:             time.Duration(either(c.Lists, Duration(500*time.Millisecond))),
+		lists: time.Duration(either(c.Lists, Duration(500*time.Millisecond))),
 		// Shorter than the next process takes to start: scripts run "aws ecs
 		// update-service" and "aws ecs wait services-stable" in a row, and the
 		// waiter believes its first look.
