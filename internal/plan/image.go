@@ -37,7 +37,10 @@ func (im Images) Edits(spec fleet.ServiceSpec, td fleet.TaskDefinition) (map[str
 			return nil, err
 		}
 		for _, c := range selected {
-			edits[c.Name] = Apply(c.Image, want)
+			edits[c.Name] = want
+			if im.Reference == "" { // which may look like a tag: "nginx"
+				edits[c.Name] = Apply(c.Image, want)
+			}
 		}
 	}
 	for _, line := range im.ByContainer {
@@ -88,7 +91,7 @@ func (im Images) selectContainers(spec fleet.ServiceSpec, td fleet.TaskDefinitio
 	if len(td.Containers) == 1 {
 		return td.Containers, nil
 	}
-	if isReference(want) {
+	if im.Reference != "" || isReference(want) {
 		if same := pick(td, func(c fleet.Container) bool { return Repository(c.Image) == Repository(want) }); len(same) > 0 {
 			return same, nil
 		}

@@ -43,6 +43,8 @@ func TestWhichContainerGetsWhichImage(t *testing.T) {
 		{name: "a reference replaces the only container's repository", ask: plan.Images{Reference: "example.com/other:v2"}, td: one, want: map[string]string{"app": "example.com/other:v2"}},
 		{name: "the fleet file's image gives the repository of a tag", ask: plan.Images{Tag: "v2"}, spec: fleet.ServiceSpec{Image: registry + "rails"}, td: two, want: map[string]string{"app": registry + "rails:v2"}},
 		{name: "the fleet file's image with a tag is taken where no input gives one", spec: fleet.ServiceSpec{Image: registry + "rails:v9"}, td: one, want: map[string]string{"app": registry + "rails:v9"}},
+		{name: "a reference without a tag is a reference, too", ask: plan.Images{Reference: "nginx"}, td: one, want: map[string]string{"app": "nginx"}},
+		{name: "a reference without a tag selects by its repository", ask: plan.Images{Reference: "nginx"}, td: definition("app=rails:v1", "proxy=nginx:1.28"), want: map[string]string{"proxy": "nginx"}},
 		{name: "the images input differs by container", ask: plan.Images{ByContainer: []plan.ContainerImage{{"app", "v2"}, {"proxy", "example.com/nginx:v3"}, {"absent", "v4"}}}, td: two, want: map[string]string{"app": registry + "rails:v2", "proxy": "example.com/nginx:v3"}},
 		{name: "the images input wins over the tag", ask: plan.Images{Tag: "v2", ByContainer: []plan.ContainerImage{{"app", "sha256:abc"}}}, td: one, want: map[string]string{"app": registry + "rails@sha256:abc"}},
 		{name: "a tag for all, and an images line that says what this service gets", ask: plan.Images{Tag: "v2", ByContainer: []plan.ContainerImage{{"app", "v3"}}}, td: two, want: map[string]string{"app": registry + "rails:v3"}},
