@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -160,8 +161,9 @@ func (p playing) play() []txtar.File {
 	others.Go(func() { p.meanwhile(start, requests[n:]) })
 	before := len(p.aws.Calls())
 	var stdout bytes.Buffer
+	getenv, environ := environment(p.T, p.dir, p.given("inputs"), p.number)
 	code := run(ctx, command.Process{
-		Getenv: environment(p.T, p.dir, p.given("inputs"), p.number), Stdout: &stdout,
+		Getenv: getenv, Environ: environ, Stdout: &stdout,
 		Transport: sim.RoundTripper(p.aws), ReadFile: p.fleet,
 	})
 	took := time.Since(start)
@@ -240,7 +242,7 @@ func (p playing) fleet(path string) ([]byte, error) {
 }
 
 // environment is what the runner sets for a step with these inputs.
-func environment(t *testing.T, dir, inputs string, number int) func(string) string {
+func environment(t *testing.T, dir, inputs string, number int) (getenv func(string) string, environ []string) {
 	env := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
 		"ECS_FLEET_RESULT": filepath.Join(dir, "result.json"), "GITHUB_RUN_ID": strconv.Itoa(number), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": "shop/release",
@@ -262,7 +264,10 @@ func environment(t *testing.T, dir, inputs string, number int) func(string) stri
 			t.Fatal(err)
 		}
 	}
-	return func(name string) string { return env[name] }
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		environ = append(environ, name+"="+env[name])
+	}
+	return func(name string) string { return env[name] }, environ
 }
 
 // calls is what AWS counted, by action, without what somebody else asked.

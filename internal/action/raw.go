@@ -33,23 +33,24 @@ func ReadEnv(getenv func(string) string) Raw {
 
 func variable(name string) string { return "INPUT_" + strings.ToUpper(name) }
 
-// Misspelt lists warnings about variables (NAME=value, as os.Environ has them)
-// that are no input but nearly one. The runner warns about unknown inputs
-// where few look, and a shell cannot set a name with a dash.
-func Misspelt(environ []string) []string {
-	var warnings []string
+// Misspelt lists the mistakes of variables (NAME=value, as os.Environ has them)
+// that are no input but nearly one: a run with "dry_run: true" must not deploy.
+// The runner only warns about unknown inputs. Names that are not near to any
+// input are left alone: variables of other programs may begin with INPUT_, too.
+func Misspelt(environ []string) []error {
+	var mistakes []error
 	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
+		name, value, _ := strings.Cut(entry, "=")
 		name, is := strings.CutPrefix(name, "INPUT_")
 		name = strings.ToLower(name)
-		if _, known := lookup(name); !is || known {
+		if _, known := lookup(name); !is || known || strings.TrimSpace(value) == "" {
 			continue
 		}
 		if meant := nearest(name, inputNames()); meant != "" {
-			warnings = append(warnings, fmt.Sprintf("input %s is not known and ignored; did you mean %q?", name, meant))
+			mistakes = append(mistakes, fmt.Errorf("input %s: is not known; did you mean %q?", name, meant))
 		}
 	}
-	return warnings
+	return mistakes
 }
 
 // Or is r, with other's inputs where r has none: flags.Or(env).

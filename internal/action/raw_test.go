@@ -22,11 +22,16 @@ func TestReadEnvReadsWhatTheRunnerSets(t *testing.T) {
 	}
 }
 
-func TestMisspeltWarnsOfWhatIsNearlyAnInput(t *testing.T) {
-	got := Misspelt([]string{"INPUT_DRY-RUN=true", "INPUT_DRY_RUN=true", "INPUT_ENVIRONMENT=a=b", "INPUT_SOMETHING-ELSE=1", "DRY_RUN=1", "INPUT_"})
+func TestMisspeltRefusesWhatIsNearlyAnInput(t *testing.T) {
+	var got []string
+	for _, mistake := range Misspelt([]string{
+		"INPUT_DRY-RUN=true", "INPUT_DRY_RUN=true", "INPUT_ENVIRONMENT=a=b", "INPUT_MAX-FAILURE= ", "INPUT_SOMETHING-ELSE=1", "DRY_RUN=1", "INPUT_",
+	}) {
+		got = append(got, mistake.Error())
+	}
 	want := []string{
-		`input dry_run is not known and ignored; did you mean "dry-run"?`,
-		`input environment is not known and ignored; did you mean "environments"?`,
+		`input dry_run: is not known; did you mean "dry-run"?`,
+		`input environment: is not known; did you mean "environments"?`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -81,11 +81,9 @@ func newSession(p Process, flags action.Raw) *session {
 // run does the whole of a command and writes what came of it, in every
 // case.
 func (s *session) run(ctx context.Context, mistakes []error) int {
-	for _, warning := range action.Misspelt(s.Environ) {
-		s.action.Warning("inputs", warning, "", 0)
-	}
 	environments, found := s.read()
-	if mistakes = append(mistakes, found...); len(mistakes) == 0 {
+	mistakes = slices.Concat(mistakes, action.Misspelt(s.Environ), found)
+	if len(mistakes) == 0 {
 		s.deploy(ctx, environments)
 	} else {
 		s.refuse(mistakes)
