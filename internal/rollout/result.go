@@ -53,7 +53,9 @@ func (r *Rollout) end(u *unit, e ending) {
 	if e.status == report.Planned {
 		planned := report.FromPlan(u.plan)
 		u.result.Steps, u.result.Undo = planned.Steps, planned.Undo
-		s, _ := u.last()
+	}
+	if unchanged := e.status == report.Planned || e.status == report.NotStarted; unchanged && u.plan.From.TaskDefinition != "" {
+		s, _ := u.last() // what was seen runs still
 		u.result.Running = s.Running
 	}
 	u.ended.Store(true)
