@@ -86,5 +86,9 @@ func (g *gate) freeLocked() bool {
 func (g *gate) why() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return fmt.Sprintf("not begun: %d environments have failed and max-failures is %d", g.failed, *g.maxFailures)
+	failed := "1 environment has failed"
+	if g.failed > 1 {
+		failed = fmt.Sprintf("%d environments have failed", g.failed)
+	}
+	return fmt.Sprintf("not begun: %s and max-failures is %d", failed, *g.maxFailures)
 }

@@ -70,6 +70,19 @@ func TestTheGate(t *testing.T) {
 	}
 }
 
+func TestTheGateSaysHowManyHaveFailed(t *testing.T) {
+	none := 0
+	g := newGate(0, &none)
+	for _, want := range []string{
+		"not begun: 1 environment has failed and max-failures is 0", "not begun: 2 environments have failed and max-failures is 0",
+	} {
+		g.leave(true)
+		if got := g.enter(t.Context()); got == nil || got.Error() != want {
+			t.Errorf("%v, want %s", got, want)
+		}
+	}
+}
+
 func TestACancelledRunBeginsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
