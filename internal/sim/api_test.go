@@ -21,6 +21,7 @@ import (
 func TestWhatAWSAnswersToWrongRequests(t *testing.T) {
 	eleven := strings.Split("abcdefghijk", "")
 	many := make([]string, 101)
+	vpc := js{"awsvpcConfiguration": js{"subnets": []string{"subnet-1"}}}
 	for _, test := range []struct {
 		action string
 		in     js
@@ -51,6 +52,22 @@ func TestWhatAWSAnswersToWrongRequests(t *testing.T) {
 		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "count": 11}, "InvalidParameterException"},
 		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "nothing"}, "ClientException"},
 		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "rails", "launchType": "FARGATE"}, "InvalidParameterException"},
+		{"ecs:RunTask", js{"cluster": "main", "taskDefinition": "ec2", "launchType": "FARGATE"}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": "ec2"}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "deploymentConfiguration": js{"maximumPercent": 100}}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "deploymentConfiguration": js{"minimumHealthyPercent": 101}}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "deploymentConfiguration": js{"minimumHealthyPercent": -1}}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "deploymentConfiguration": js{"minimumHealthyPercent": 0, "maximumPercent": 50}}, "InvalidParameterException"},
+		{"ecs:UpdateService", js{"cluster": "main", "service": "rails", "deploymentConfiguration": js{"minimumHealthyPercent": 0, "maximumPercent": 100}}, ""},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "ec2", "desiredCount": 1, "networkConfiguration": vpc}, "InvalidParameterException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "ec2", "desiredCount": 1, "launchType": "FARGATE"}, "InvalidParameterException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "ec2", "desiredCount": 1, "launchType": "LAMBDA"}, "InvalidParameterException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "ec2", "desiredCount": 1}, ""},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "rails", "desiredCount": 1, "launchType": "FARGATE",
+			"capacityProviderStrategy": []any{js{"capacityProvider": "FARGATE"}}, "networkConfiguration": vpc}, "InvalidParameterException"},
+		{"ecs:CreateService", js{"cluster": "main", "serviceName": "web", "taskDefinition": "ec2", "schedulingStrategy": "DAEMON"}, "UnsupportedFeatureException"},
+		{"ecs:DeregisterTaskDefinition", js{"taskDefinition": "rails"}, "ClientException"},
+		{"ecs:DeregisterTaskDefinition", js{"taskDefinition": "rails:41"}, ""},
 		{"ecs:DoSomething", js{}, "UnknownOperationException"},
 		{"ecr:DescribeImages", js{"repositoryName": "nothing"}, "RepositoryNotFoundException"},
 		{"ecr:DescribeImages", js{"repositoryName": "rails", "imageIds": []any{js{"imageTag": "v9"}}}, "ImageNotFoundException"},
@@ -59,6 +76,7 @@ func TestWhatAWSAnswersToWrongRequests(t *testing.T) {
 		t.Run(fmt.Sprint(test.action, test.in)[:min(80, len(fmt.Sprint(test.action, test.in)))], func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newClient(t, rails(nil))
+				c.must("ecs:RegisterTaskDefinition", js{"family": "ec2", "containerDefinitions": []any{js{"name": "app", "image": "nginx", "memory": 128}}})
 				if out, code := c.send(test.action, test.in); code != test.want {
 					t.Errorf("it was answered %q, not %s: %v", code, test.want, out)
 				}

@@ -152,8 +152,9 @@ func (r *region) buildService(w Service) {
 		}
 	}
 	s := k.blankService(w.Name, definition, either(w.Desired, 1))
-	in, doc := w.request(r)
+	in, doc := w.request(r, definition)
 	s.tags = tagsIn(w.Tags)
+	s.applyOnce(in)
 	s.apply(in, doc)
 	k.services[s.name] = s
 	s.makeSteady()
@@ -201,7 +202,7 @@ func (s Service) ports(container string) []any {
 }
 
 // request is the CreateService request that would have made the service.
-func (s Service) request(r *region) (serviceRequest, map[string]any) {
+func (s Service) request(r *region, definition *taskDefinition) (serviceRequest, map[string]any) {
 	doc := map[string]any{
 		"launchType": cmp.Or(s.LaunchType, "FARGATE"), "deploymentController": map[string]any{"type": cmp.Or(s.Controller, "ECS")},
 		"deploymentConfiguration": map[string]any{
@@ -211,9 +212,11 @@ func (s Service) request(r *region) (serviceRequest, map[string]any) {
 				"enable": s.CircuitBreaker == "on" || s.CircuitBreaker == "rollback", "rollback": s.CircuitBreaker == "rollback",
 			},
 		},
-		"networkConfiguration": map[string]any{"awsvpcConfiguration": map[string]any{
+	}
+	if definition.known.NetworkMode == "awsvpc" {
+		doc["networkConfiguration"] = map[string]any{"awsvpcConfiguration": map[string]any{
 			"subnets": []any{"subnet-0a1b2c3d4e5f60718"}, "securityGroups": []any{"sg-0a1b2c3d4e5f60718"}, "assignPublicIp": "DISABLED",
-		}},
+		}}
 	}
 	if s.CapacityProvider != "" {
 		doc["capacityProviderStrategy"] = []any{map[string]any{"capacityProvider": s.CapacityProvider, "weight": 1, "base": 0}}

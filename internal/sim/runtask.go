@@ -41,11 +41,7 @@ type runRequest struct {
 	Providers []struct {
 		Provider string `json:"capacityProvider"`
 	} `json:"capacityProviderStrategy"`
-	Network *struct {
-		VPC *struct {
-			Subnets []string `json:"subnets"`
-		} `json:"awsvpcConfiguration"`
-	} `json:"networkConfiguration"`
+	Network network `json:"networkConfiguration"`
 }
 
 func runTask(c *call) (any, error) {
@@ -64,7 +60,7 @@ func runTask(c *call) (any, error) {
 	case len(in.StartedBy) > 128:
 		return nil, fault("InvalidParameterException", "startedBy must be at most 128 characters.")
 	case in.LaunchType != "" && len(in.Providers) > 0:
-		return nil, fault("InvalidParameterException", "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
+		return nil, fault("InvalidParameterException", bothLaunchTypeAndProvider)
 	}
 	k, err := c.region.findCluster(in.Cluster)
 	if err != nil {
@@ -88,8 +84,9 @@ func runTask(c *call) (any, error) {
 }
 
 func (in runRequest) fits(t *taskDefinition) error {
-	if t.known.NetworkMode == "awsvpc" && (in.Network == nil || in.Network.VPC == nil || len(in.Network.VPC.Subnets) == 0) {
-		return fault("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+	launchType, _ := in.launch()
+	if err := runnable(t, launchType, in.Network.given()); err != nil {
+		return err
 	}
 	if in.Overrides == nil {
 		return nil
@@ -102,20 +99,22 @@ func (in runRequest) fits(t *taskDefinition) error {
 	return nil
 }
 
-// run starts the tasks. On Fargate, calls have a quota of their own beside
-// ECS's, and so have launches; a launch beyond the rate is answered as a
-// throttled call, which is a guess.
-func (c *call) run(k *cluster, in runRequest, d *taskDefinition, n int, request map[string]any) (any, error) {
-	launchType, provider := in.LaunchType, ""
+// launch is how the tasks are to run: on EC2 unless the request says otherwise.
+func (in runRequest) launch() (launchType, provider string) {
 	if len(in.Providers) > 0 {
 		provider = in.Providers[0].Provider
 	}
 	if strings.HasPrefix(provider, "FARGATE") {
-		launchType = "FARGATE"
+		return "FARGATE", provider
 	}
-	if launchType == "" {
-		launchType = "EC2"
-	}
+	return cmp.Or(in.LaunchType, "EC2"), provider
+}
+
+// run starts the tasks. On Fargate, calls have a quota of their own beside
+// ECS's, and so have launches; a launch beyond the rate is answered as a
+// throttled call, which is a guess.
+func (c *call) run(k *cluster, in runRequest, d *taskDefinition, n int, request map[string]any) (any, error) {
+	launchType, provider := in.launch()
 	if launches := c.region.launchBucket(launchType, provider); launches != nil {
 		if !c.region.buckets["fargate:run-task"].take(c.clock, 1) || !launches.take(c.clock, float64(n)) {
 			return nil, fault("ThrottlingException", "Rate exceeded")

@@ -32,12 +32,17 @@ type serviceRequest struct {
 		Breaker  *breaker `json:"deploymentCircuitBreaker"`
 	} `json:"deploymentConfiguration"`
 	Balancers []balancer `json:"loadBalancers"`
-	Network   *struct {
-		VPC *struct {
-			Subnets []string `json:"subnets"`
-		} `json:"awsvpcConfiguration"`
-	} `json:"networkConfiguration"`
+	Network   network    `json:"networkConfiguration"`
 }
+
+// network is where tasks of the network mode awsvpc run.
+type network struct {
+	VPC struct {
+		Subnets []string `json:"subnets"`
+	} `json:"awsvpcConfiguration"`
+}
+
+func (n network) given() bool { return len(n.VPC.Subnets) > 0 }
 
 // kept are the members that DescribeServices shows as they were given.
 func kept() []string {
@@ -68,11 +73,17 @@ func (c *call) serviceRequest() (in serviceRequest, doc map[string]any, err erro
 		return in, nil, fault("InvalidParameterException", "Too many tags: %d. The maximum is 50.", len(in.Tags))
 	case len(in.Balancers) > 5:
 		return in, nil, fault("InvalidParameterException", "load balancers can have at most 5 items.")
+	case !slices.Contains([]string{"", "FARGATE", "EC2", "EXTERNAL"}, in.LaunchType):
+		return in, nil, fault("InvalidParameterException", "launchType should be one of,FARGATE,EC2,EXTERNAL")
+	case in.LaunchType != "" && len(in.Providers) > 0:
+		return in, nil, fault("InvalidParameterException", bothLaunchTypeAndProvider)
 	case !slices.Contains([]string{"", "ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"}, in.Deployment.Strategy):
 		return in, nil, fault("InvalidParameterException", "Invalid deployment strategy: %s.", in.Deployment.Strategy)
 	}
 	return in, object(c.body), nil
 }
+
+const bothLaunchTypeAndProvider = "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
 
 // definitionFor is the task definition that a write names.
 func (c *call) definitionFor(id string) (*taskDefinition, error) {
@@ -117,6 +128,9 @@ func (c *call) newService(k *cluster, in serviceRequest, doc map[string]any) (*s
 	if in.TaskDefinition == "" {
 		return nil, fault("InvalidParameterException", "TaskDefinition can not be blank.")
 	}
+	if in.Scheduling == "DAEMON" {
+		return nil, fault("UnsupportedFeatureException", "the simulation does not carry out the scheduling strategy DAEMON")
+	}
 	if in.Desired == nil {
 		return nil, fault("InvalidParameterException", "Desired count can not be null for a service with the REPLICA scheduling strategy.")
 	}
@@ -124,13 +138,20 @@ func (c *call) newService(k *cluster, in serviceRequest, doc map[string]any) (*s
 	if err != nil {
 		return nil, err
 	}
-	if err := in.fits(definition); err != nil {
+	s := k.blankService(in.ServiceName, definition, *in.Desired)
+	if err := s.percentages(in); err != nil {
 		return nil, err
 	}
-	s := k.blankService(in.ServiceName, definition, *in.Desired)
 	s.createdKey = in.ClientToken
 	s.tags = in.Tags
+	s.applyOnce(in)
 	s.apply(in, doc)
+	if err := runnable(definition, s.launchType, in.Network.given()); err != nil {
+		return nil, err
+	}
+	if err := balanced(in.Balancers, definition); err != nil {
+		return nil, err
+	}
 	if !supported(s) {
 		return nil, unsupported(s)
 	}
@@ -151,12 +172,43 @@ func (k *cluster) blankService(name string, definition *taskDefinition, desired 
 	}
 }
 
-// fits says what ECS would refuse about a request and its task definition.
-func (in serviceRequest) fits(t *taskDefinition) error {
-	if t.known.NetworkMode == "awsvpc" && (in.Network == nil || in.Network.VPC == nil || len(in.Network.VPC.Subnets) == 0) {
+// runnable says what ECS would refuse about a task definition and the way in
+// which it is to run. The texts are seen at
+// https://github.com/aws/aws-cli/issues/3983 and
+// https://github.com/hashicorp/terraform-provider-aws (aws_ecs_service).
+func runnable(t *taskDefinition, launchType string, network bool) error {
+	compatible, _ := t.document["compatibilities"].([]string)
+	switch {
+	case t.known.NetworkMode == "awsvpc" && !network:
 		return fault("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+	case launchType == "FARGATE" && !slices.Contains(compatible, launchType):
+		return fault("InvalidParameterException", "Task definition does not support launch_type FARGATE.")
+	case t.known.NetworkMode != "awsvpc" && network:
+		return fault("InvalidParameterException", "Network Configuration is not valid for the given networkMode of this task definition.")
 	}
-	return balanced(in.Balancers, t)
+	return nil
+}
+
+// percentages says what ECS would refuse about a request's
+// minimumHealthyPercent and maximumPercent, of which those that are not given
+// keep their values.
+func (s *service) percentages(in serviceRequest) error {
+	if in.Deployment.Minimum == nil && in.Deployment.Maximum == nil {
+		return nil
+	}
+	least := either(in.Deployment.Minimum, s.percent("minimumHealthyPercent", 100))
+	most := either(in.Deployment.Maximum, s.percent("maximumPercent", 200))
+	switch {
+	case least < 0:
+		return fault("InvalidParameterException", "minimumHealthyPercent must be at least 0")
+	case least > 100:
+		return fault("InvalidParameterException", "minimumHealthyPercent must be at most 100")
+	case most < 100: // that this is refused is a guess
+		return fault("InvalidParameterException", "maximumPercent must be at least 100")
+	case least == 100 && most == 100:
+		return fault("InvalidParameterException", "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.")
+	}
+	return nil
 }
 
 func balanced(all []balancer, t *taskDefinition) error {
@@ -169,15 +221,20 @@ func balanced(all []balancer, t *taskDefinition) error {
 	return nil
 }
 
+// applyOnce takes over what only CreateService can say: UpdateService has no
+// launchType.
+func (s *service) applyOnce(in serviceRequest) {
+	if in.LaunchType != "" {
+		s.launchType = in.LaunchType
+	}
+}
+
 // apply takes a request's settings over.
 func (s *service) apply(in serviceRequest, doc map[string]any) {
 	for _, key := range kept() {
 		if value, given := doc[key]; given && value != nil {
 			s.settings[key] = value
 		}
-	}
-	if in.LaunchType != "" {
-		s.launchType = in.LaunchType
 	}
 	if len(in.Providers) > 0 {
 		s.provider = in.Providers[0].Provider
@@ -221,14 +278,9 @@ func updateService(c *call) (any, error) {
 	if err := s.allows(in, doc); err != nil {
 		return nil, err
 	}
-	definition := s.definition
-	if in.TaskDefinition != "" {
-		if definition, err = c.definitionFor(in.TaskDefinition); err != nil {
-			return nil, err
-		}
-		if err := balanced(s.balancers(), definition); err != nil {
-			return nil, err
-		}
+	definition, err := c.nextDefinition(s, in)
+	if err != nil {
+		return nil, err
 	}
 	// With the same definition and settings nothing is deployed.
 	deploys := in.Force || definition != s.definition || s.differs(doc)
@@ -248,6 +300,28 @@ func updateService(c *call) (any, error) {
 	out := s.render()
 	out["tags"] = tagList(s.tags)
 	return map[string]any{"service": out}, nil
+}
+
+// nextDefinition is what the service is to run after an update that ECS lets
+// through.
+func (c *call) nextDefinition(s *service, in serviceRequest) (*taskDefinition, error) {
+	if err := s.percentages(in); err != nil {
+		return nil, err
+	}
+	next := s.definition
+	if in.TaskDefinition == "" && !in.Network.given() {
+		return next, nil
+	}
+	if in.TaskDefinition != "" {
+		var err error
+		if next, err = c.definitionFor(in.TaskDefinition); err != nil {
+			return nil, err
+		}
+	}
+	if err := runnable(next, s.launchType, in.Network.given() || s.settings["networkConfiguration"] != nil); err != nil {
+		return nil, err
+	}
+	return next, balanced(s.balancers(), next)
 }
 
 // differs says whether the request changes a setting that starts a deployment.

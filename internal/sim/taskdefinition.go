@@ -234,10 +234,22 @@ func registerTaskDefinition(c *call) (any, error) {
 	return map[string]any{"taskDefinition": t.render(), "tags": tagList(t.tags)}, nil
 }
 
+// deregisterTaskDefinition picks no revision for the caller, unlike
+// DescribeTaskDefinition; its text for that is a guess.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeregisterTaskDefinition.html
 func deregisterTaskDefinition(c *call) (any, error) {
 	t, err := c.namedTaskDefinition()
 	if err != nil {
 		return nil, err
+	}
+	var in struct {
+		ID string `json:"taskDefinition"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(in.ID, t.name()) {
+		return nil, fault("ClientException", "The task definition must be given with its revision.")
 	}
 	if t.status == "ACTIVE" {
 		t.status, t.inactive = "INACTIVE", c.clock
