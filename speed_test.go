@@ -2,31 +2,49 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ecs-fleet/internal/command"
 	"ecs-fleet/internal/sim"
+	"ecs-fleet/internal/throttle"
 )
 
 // What users pay for: calls, throttled answers, time, and whether everything
 // really runs. All in virtual time, with the real SDK, against the simulation's
 // own account of what it was asked.
 
-// crowd is a fleet of equal environments in one account and Region.
+// crowd is a fleet of equal environments, the same number in each place.
 type crowd struct {
-	environments int
-	services     int // of each environment; 0: 1
+	places       []place // nil: one
+	environments int     // in each place
+	services     int     // of each environment; 0: 1
 	change       func(*sim.Region)
-	inputs       string
+	inputs       []string // flags
 }
+
+// place is an account and a Region.
+type place struct{ account, region string }
+
+func (c crowd) everywhere() []place {
+	if c.places == nil {
+		return []place{{crowdAccount, "us-east-1"}}
+	}
+	return c.places
+}
+
+// tenant is the name of the n-th environment of a place, and of its cluster.
+func tenant(place int, n any) string { return fmt.Sprintf("tenant-%d-%v", place, n) }
 
 // measured is what a run has cost.
 type measured struct {
@@ -52,64 +70,117 @@ const crowdAccount = "444455556666"
 func (c crowd) deploy(t *testing.T, tags ...string) (m measured) {
 	t.Helper()
 	useSimulation(t)
-	dir := t.TempDir()
+	result := filepath.Join(t.TempDir(), "result.json")
 	synctest.Test(t, func(t *testing.T) {
-		aws, err := sim.New(c.world())
-		if err != nil {
-			t.Fatal(err)
-		}
+		aws := c.simulate(t)
 		for _, tag := range tags {
 			before, start := len(aws.Calls()), time.Now()
-			code := run(t.Context(), command.Process{
-				Args: append([]string{"deploy", "--environments=*", "--image-tag=" + tag}, strings.Fields(c.inputs)...), Stdout: new(bytes.Buffer),
-				Getenv: func(name string) string {
-					return map[string]string{"ECS_FLEET_RESULT": filepath.Join(dir, "result.json")}[name]
-				},
-				Transport: sim.RoundTripper(aws), ReadFile: func(name string) ([]byte, error) { return c.fleet(), nil },
-			})
-			m = measured{aws: aws, code: code, took: time.Since(start)}
+			code := c.run(t.Context(), aws, "*", tag, result)
+			m = measured{aws: aws, code: code, took: time.Since(start), statuses: map[string]int{}}
 			m.count(aws.Calls()[before:])
 			c.look(&m, tag)
 		}
 	})
-	m.statuses = statuses(t, filepath.Join(dir, "result.json"))
+	m.read(t, result)
 	return m
 }
 
+// deployAtOnce splits the crowd between runs that start together and know
+// nothing of each other, and measures them as one.
+func (c crowd) deployAtOnce(t *testing.T, runs int, tag string) (m measured) {
+	t.Helper()
+	useSimulation(t)
+	dir := t.TempDir()
+	result := func(run int) string { return filepath.Join(dir, fmt.Sprintf("result-%d.json", run)) }
+	synctest.Test(t, func(t *testing.T) {
+		aws, start := c.simulate(t), time.Now()
+		codes := make([]int, runs)
+		var group sync.WaitGroup
+		for run := range runs {
+			group.Go(func() { codes[run] = c.run(t.Context(), aws, fmt.Sprintf("part=%d", run), tag, result(run)) })
+		}
+		group.Wait()
+		m = measured{aws: aws, code: slices.Max(codes), took: time.Since(start), statuses: map[string]int{}}
+		m.count(aws.Calls())
+		c.look(&m, tag)
+	})
+	for run := range runs {
+		m.read(t, result(run))
+	}
+	return m
+}
+
+func (c crowd) simulate(t *testing.T) *sim.AWS {
+	t.Helper()
+	aws, err := sim.New(c.world())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws
+}
+
+// run runs the action over the selected environments and returns its exit code.
+func (c crowd) run(ctx context.Context, aws *sim.AWS, environments, tag, result string) int {
+	return run(ctx, command.Process{
+		Args: append([]string{"deploy", "--environments=" + environments, "--image-tag=" + tag}, c.inputs...), Stdout: new(bytes.Buffer),
+		Getenv:    func(name string) string { return map[string]string{"ECS_FLEET_RESULT": result}[name] },
+		Transport: sim.RoundTripper(aws), ReadFile: func(string) ([]byte, error) { return c.fleet(), nil },
+	})
+}
+
 func (c crowd) world() sim.World {
+	w := sim.World{
+		Latency:  sim.Duration(60 * time.Millisecond),
+		Timing:   sim.Timing{Draining: ptr(sim.Duration(120 * time.Second))}, // so that a deploy takes three minutes
+		Accounts: make(map[string]sim.Account),
+	}
+	for p, at := range c.everywhere() {
+		if w.Accounts[at.account].Regions == nil {
+			w.Accounts[at.account] = sim.Account{Regions: make(map[string]sim.Region)}
+		}
+		w.Accounts[at.account].Regions[at.region] = c.region(p)
+	}
+	return w
+}
+
+func (c crowd) region(place int) sim.Region {
 	two := 2
 	region := sim.Region{Repositories: map[string]map[string]string{"app": {}}}
 	for n := range 4 {
 		region.Repositories["app"][fmt.Sprintf("v%d", n)] = fmt.Sprintf("sha256:%064x", n+1)
 	}
 	for s := range max(c.services, 1) {
-		name := fmt.Sprintf("tenant-{n}-s%d", s)
+		name := fmt.Sprintf("%s-s%d", tenant(place, "{n}"), s)
 		region.Services = append(region.Services, sim.Service{
-			Count: c.environments, Cluster: "tenant-{n}", Name: name, Family: name, Revision: 7, Desired: &two, CircuitBreaker: "rollback",
+			Count: c.environments, Cluster: tenant(place, "{n}"), Name: name, Family: name, Revision: 7, Desired: &two, CircuitBreaker: "rollback",
 			Containers: map[string]string{"app": crowdAccount + ".dkr.ecr.us-east-1.amazonaws.com/app:v0"},
 		})
 	}
 	if c.change != nil {
 		c.change(&region)
 	}
-	return sim.World{
-		Latency:  sim.Duration(60 * time.Millisecond),
-		Timing:   sim.Timing{Draining: ptr(sim.Duration(120 * time.Second))}, // so that a deploy takes three minutes
-		Accounts: map[string]sim.Account{crowdAccount: {Regions: map[string]sim.Region{"us-east-1": region}}},
-	}
+	return region
 }
 
 func ptr[T any](v T) *T { return &v }
 
+// fleet has a role for each account where there are several, and a label
+// "part" that counts off by threes.
 func (c crowd) fleet() []byte {
 	var b strings.Builder
-	b.WriteString("version: 1\ndefaults:\n  region: us-east-1\n  cluster: \"{environment}\"\n  services:\n")
+	b.WriteString("version: 1\ndefaults:\n  cluster: \"{environment}\"\n")
+	if c.places != nil {
+		b.WriteString("  role-arn: \"arn:aws:iam::{account}:role/deploy\"\n")
+	}
+	b.WriteString("  services:\n")
 	for s := range max(c.services, 1) {
 		fmt.Fprintf(&b, "    s%d: {service: \"{environment}-s%d\"}\n", s, s)
 	}
 	b.WriteString("environments:\n")
-	for n := range c.environments {
-		fmt.Fprintf(&b, "  tenant-%d: {}\n", n+1)
+	for p, at := range c.everywhere() {
+		for n := range c.environments {
+			fmt.Fprintf(&b, "  %s: {account: %q, region: %s, labels: {part: \"%d\"}}\n", tenant(p, n+1), at.account, at.region, n%3)
+		}
 	}
 	return []byte(b.String())
 }
@@ -138,12 +209,12 @@ func (m *measured) count(calls []sim.Call) {
 
 // look counts what really runs in the world.
 func (c crowd) look(m *measured, tag string) {
-	for n := range c.environments {
-		for s := range max(c.services, 1) {
-			state, _ := m.aws.Service(crowdAccount, "us-east-1", fmt.Sprintf("tenant-%d", n+1), fmt.Sprintf("tenant-%d-s%d", n+1, s))
-			m.services++
-			for image, tasks := range state.Images["app"] {
-				if strings.HasSuffix(image, ":"+tag) && tasks == 2 && len(state.Images["app"]) == 1 {
+	for p, at := range c.everywhere() {
+		for n := range c.environments {
+			for s := range max(c.services, 1) {
+				state, _ := m.aws.Service(at.account, at.region, tenant(p, n+1), fmt.Sprintf("%s-s%d", tenant(p, n+1), s))
+				m.services++
+				if runsOnly(state, tag) {
 					m.deployed++
 				}
 			}
@@ -151,7 +222,18 @@ func (c crowd) look(m *measured, tag string) {
 	}
 }
 
-func statuses(t *testing.T, path string) map[string]int {
+func runsOnly(state sim.ServiceState, tag string) bool {
+	for image, tasks := range state.Images["app"] {
+		if !strings.HasSuffix(image, ":"+tag) || tasks != 2 {
+			return false
+		}
+	}
+	return len(state.Images["app"]) == 1
+}
+
+// read counts the statuses of a run's document.
+func (m *measured) read(t *testing.T, path string) {
+	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -160,11 +242,9 @@ func statuses(t *testing.T, path string) map[string]int {
 	if err := json.Unmarshal(text, &document); err != nil {
 		t.Fatal(err)
 	}
-	counts := make(map[string]int)
 	for _, s := range document.Services {
-		counts[s.Status]++
+		m.statuses[s.Status]++
 	}
-	return counts
 }
 
 // bound is the least time in which a token bucket lets n calls through.
@@ -251,5 +331,69 @@ func TestNothingFailsForAQuotaThatIsNotWhatAWSDocuments(t *testing.T) {
 				t.Errorf("%v from the first registration to the last update, want at most 1.25 × %v", m.span, tt.least)
 			}
 		})
+	}
+}
+
+func TestTheRunUsesAllOfTheQuotaThatIsItsOwnAndNoMore(t *testing.T) {
+	const factor = 5
+	var raised []string
+	for _, name := range throttle.Buckets() {
+		q, _ := throttle.Documented(name)
+		raised = append(raised, fmt.Sprintf("%s: %v/s, burst %v", name, factor*q.Rate, factor*q.Burst))
+	}
+	tests := []struct {
+		name         string
+		environments int
+		input        string
+		change       func(*sim.Region)
+		least        time.Duration
+	}{
+		{"half of it, by api-share", 100, "--api-share=50%", nil, bound(100, 10, 0.5)},
+		{"five times what AWS documents, by api-quotas", 300, "--api-quotas=" + strings.Join(raised, "\n"),
+			func(r *sim.Region) { r.QuotaFactor = factor }, bound(300, 20*factor, factor)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := crowd{environments: tt.environments, inputs: []string{tt.input}, change: tt.change}.deploy(t, "v1")
+			m.every(t, "deployed")
+			t.Logf("%v (bound %v), %d of %d calls throttled", m.span, tt.least, m.throttled, m.calls)
+			if m.throttled != 0 {
+				t.Errorf("%d of %d calls throttled, want none", m.throttled, m.calls)
+			}
+			if m.span < tt.least || m.span > tt.least+tt.least/20+2*time.Second {
+				t.Errorf("%v from the first registration to the last update, want from %v to 1.05 times that and 2 s", m.span, tt.least)
+			}
+		})
+	}
+}
+
+func TestRunsThatStartTogetherShareAQuotaAndNoneFails(t *testing.T) {
+	m := crowd{environments: 300}.deployAtOnce(t, 3, "v1")
+	m.every(t, "deployed")
+	least := bound(300, 20, 1)
+	t.Logf("%v (bound %v), %d of %d calls throttled", m.span, least, m.throttled, m.calls)
+	// How soon strangers come to share a quota is chance within bounds, which
+	// internal/throttle measures; that none fails is not.
+	if m.throttled == 0 {
+		t.Error("nothing was throttled: the test shows nothing")
+	}
+}
+
+func TestAThousandEnvironmentsInTwelvePlacesTakeAsLongAsOnePlace(t *testing.T) {
+	var places []place
+	for _, account := range []string{crowdAccount, "111122223333", "555566667777", "777788889999"} {
+		for _, region := range []string{"us-east-1", "eu-west-1", "ap-northeast-1"} {
+			places = append(places, place{account, region})
+		}
+	}
+	m := crowd{places: places, environments: 84}.deploy(t, "v1")
+	m.every(t, "deployed")
+	least := bound(84, 20, 1)
+	t.Logf("%v (bound %v), %d of %d calls throttled", m.span, least, m.throttled, m.calls)
+	if m.services < 1000 || m.throttled*100 >= m.calls {
+		t.Errorf("%d services, and %d of %d calls throttled; want a thousand, and under 1 %%", m.services, m.throttled, m.calls)
+	}
+	if m.span > least+least/10 {
+		t.Errorf("%v from the first registration to the last update, want at most 1.1 × %v", m.span, least)
 	}
 }
