@@ -40,9 +40,10 @@ func (a *Action) Track(env string, done, total int, message string, state State)
 
 const (
 	liveInterval = 250 * time.Millisecond
-	// rows of the terminal that are not for environments: the head, the count
-	// and the cursor's own
-	liveOtherRows = 3
+	// rows of the terminal that are not for environments: the head, the count,
+	// the cursor's own, and one for a bar that is drawn in the moment before the
+	// bar that it follows scrolls away
+	liveOtherRows = 4
 	// messageColumns leave room for the bar on a terminal of 80 columns
 	messageColumns = 56
 )

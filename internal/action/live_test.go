@@ -68,6 +68,10 @@ func (s *screen) shown() []string {
 	return lines
 }
 
+// aWhile lets frames be drawn, and ends between two of them: what happens in the
+// very moment of a frame may stand in it or in the next.
+const aWhile = time.Second + liveInterval/2
+
 // onScreen is an Action with a live display on s.
 func onScreen(s *screen) *Action {
 	a := New(onLaptop, s)
@@ -82,11 +86,11 @@ func TestLiveDisplayShowsOneFrameAndKeepsWhatEnded(t *testing.T) {
 		a.Track("tenant-a", 0, 3, "registering", Running)
 		a.Track("tenant-b", 0, 2, "queued", Waiting)
 		a.Progress("waiting for tokens")
-		time.Sleep(time.Second)
+		time.Sleep(aWhile)
 		a.Line("tenant-a", "a line\nof text")
 		a.Track("tenant-a", 3, 3, "deployed", Succeeded)
 		a.Track("tenant-b", 1, 2, "1 of 2 tasks", Running)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // again between two frames
 		a.Track("tenant-b", 1, 2, "tasks stop", Failed)
 		a.Track("tenant-b", 2, 2, "too late", Running)
 		if err := a.Summary("# summary\n"); err != nil {
@@ -124,6 +128,7 @@ func TestLiveDisplayNeverOutgrowsTheTerminal(t *testing.T) {
 			a.Track(fmt.Sprintf("tenant-%02d", i), 0, 1, "", Running)
 		}
 		a.Progress("head")
+		time.Sleep(liveInterval / 2) // between two frames, and so are whole seconds later
 		for i := range environments {
 			time.Sleep(time.Second)
 			a.Track(fmt.Sprintf("tenant-%02d", environments-1-i), 1, 1, "deployed", Succeeded)
