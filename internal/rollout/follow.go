@@ -2,15 +2,12 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"ecs-fleet/internal/cloud"
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/report"
-	"ecs-fleet/internal/watch"
 )
 
 // tracked is a deployment of ours that is being followed.
@@ -44,23 +41,36 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
 	r.pause(within, firstPoll)
+	v, err := r.watch(within, u, &t)
+	switch {
+	// An end that was seen is one, also in the moment when the time is up.
+	case err == nil && v.status == report.Deployed:
+		return r.finish(ctx, within, u, t, timeout)
+	case err == nil:
+		return r.diagnosed(ctx, u, t, v)
+	case ctx.Err() != nil:
+		return r.cancelled(t)
+	case within.Err() != nil:
+		return r.timedOut(ctx, u, t, timeout)
+	}
+	return r.unwatched(t, err)
+}
+
+// watch looks at a deployment until it is over, and returns the verdict. It
+// returns an error when ctx ends, or when the deployment may not be looked at.
+func (r *Rollout) watch(ctx context.Context, u *unit, t *tracked) (verdict, error) {
 	for {
-		v, err := r.snapshot(within, u, &t)
+		v, err := r.strategy(u).look(ctx, u, t)
 		if err == nil {
 			t.at, t.trouble = time.Now(), nil
 		}
 		switch {
-		// An end that was seen is one, also in the moment when the time is up.
-		case err == nil && v.over && v.status == report.Deployed:
-			return r.finish(ctx, within, u, t, timeout)
 		case err == nil && v.over:
-			return r.diagnosed(ctx, u, t, v)
+			return v, nil
 		case ctx.Err() != nil:
-			return r.cancelled(t)
-		case within.Err() != nil:
-			return r.timedOut(ctx, u, t, timeout)
+			return verdict{}, context.Cause(ctx)
 		case cloud.Denied(err):
-			return r.unwatched(t, err)
+			return verdict{}, err
 		case err != nil: // AWS has trouble of its own: the deployment goes on, and so does watching it
 			t.trouble = err
 		case v.doing != t.doing:
@@ -68,99 +78,6 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 			r.note(u, report.Waiting, "%s", v.doing)
 		}
 	}
-}
-
-// snapshot looks once, by service deployment where there are any.
-func (r *Rollout) snapshot(ctx context.Context, u *unit, t *tracked) (verdict, error) {
-	if t.arn != "" && !t.byList {
-		d, err := r.looks.deployment(ctx, u, t.arn)
-		switch {
-		case cloud.Unsupported(err):
-			t.byList = true
-			r.note(u, report.Note, "following the deployment by DescribeServices: %v", err)
-		case errors.Is(err, watch.ErrMissing) && r.since(u.accepted) < visibleWithin:
-			return verdict{doing: "waiting for AWS to show the deployment"}, nil
-		case errors.Is(err, watch.ErrMissing):
-			t.byList = true // AWS does not know it: the service tells why
-		case err != nil:
-			return verdict{}, err
-		case !belongs(d, t.mine):
-			// Somebody else's: it replaced ours before AWS showed ours.
-			t.byList = true
-		default:
-			t.last = d
-			v := judge(d)
-			if d.Requested > 0 || u.plan.From.Desired == 0 || v.failing || v.over && v.status != report.Deployed {
-				return v, nil
-			}
-			// No task is wanted any more: scaled in meanwhile, or deleted, which
-			// a service deployment does not tell; or AWS did not say how many.
-			s, err := r.looks.service(ctx, u)
-			if err == nil {
-				t.service = s
-			}
-			if !t.deleted(s, err) {
-				return v, err
-			}
-			return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
-		}
-	}
-	s, err := r.looks.service(ctx, u)
-	if t.deleted(s, err) {
-		return verdict{over: true, status: report.Failed, reason: "the service has been deleted"}, nil
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	t.service = s
-	if s.Current != "" && s.Current != t.previous && !t.byList {
-		t.arn = s.Current
-	}
-	v := judgeService(s, t.mine)
-	t.mine.sawDone = t.mine.sawDone || v.over && v.status == report.Deployed
-	t.mine.wasSteady = steady(s)
-	if unseen(s, t.mine) && r.since(u.accepted) < visibleWithin {
-		return verdict{doing: "waiting for AWS to show the deployment"}, nil
-	}
-	return v, nil
-}
-
-// deleted reads a look at the service: a deleted one drains first, and then is
-// not in the answer, or its cluster is gone, too. One answer without it proves
-// nothing, since AWS may answer in part.
-func (t *tracked) deleted(s fleet.Service, err error) bool {
-	_, noCluster := errors.AsType[*cloud.MissingError](err)
-	switch {
-	case err == nil:
-		t.missing = 0
-		return s.Status == "DRAINING"
-	case noCluster, errors.Is(err, watch.ErrMissing):
-		t.missing++
-	}
-	return t.missing > 1
-}
-
-// visibleWithin is how long a describe may not show what an update has begun.
-// ECS promises no bound, and advises to wait from seconds to minutes.
-// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-const visibleWithin = time.Minute
-
-// unseen: the list does not hold the deployment of ours at all.
-func unseen(s fleet.Service, m mine) bool {
-	for _, d := range s.Deployments {
-		if d.ID == m.id {
-			return false
-		}
-	}
-	return true
-}
-
-// belongs tells whether a service deployment is the one behind "ecs-svc/…": the
-// digits occur in its target revision's ARN. Where AWS writes it otherwise, the
-// list of deployments decides.
-func belongs(d fleet.ServiceDeployment, m mine) bool {
-	digits := strings.TrimPrefix(m.id, "ecs-svc/")
-	return d.TargetRevision == "" || strings.Contains(string(d.TargetRevision), digits)
 }
 
 // finish ends a deployment that has succeeded, and waits for the service to be

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -187,7 +186,7 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 	if step.Stop && step.Deployment != "" {
 		writing, done := r.writing(ctx)
 		defer done()
-		if err := u.client.StopDeployment(writing, step.Deployment); err != nil {
+		if err := r.strategy(u).stop(writing, u, &tracked{arn: step.Deployment, mine: mine{id: step.ID}}); err != nil {
 			return err
 		}
 		u.accept()
@@ -251,9 +250,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	r.note(u, report.Waiting, "waiting for its turn to update")
 	writing, done := r.writing(ctx)
 	defer done()
-	answer, err := u.client.UpdateService(writing, cloud.Update{
-		Cluster: u.env.Cluster, Service: u.spec.ECSName, TaskDefinition: step.TaskDefinition, Force: step.Force, Before: s.Primary().ID,
-	})
+	t, began, err := r.strategy(u).start(writing, u, s, step)
 	if cloud.Unknown(err) {
 		return false, ending{status: unknownStatus(ctx), running: s.Running, reason: fmt.Sprintf("it is not known whether the deployment began: %v; see which revision the service runs, then run again", err)}
 	}
@@ -262,41 +259,17 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	}
 	u.accept()
 	u.plan.To.TaskDefinition = step.TaskDefinition
-	primary := answer.Primary()
-	if primary.ID == s.Primary().ID {
-		// ECS saw nothing to change: it runs this very revision already.
-		return false, ending{status: report.Unchanged, reason: "already runs " + step.TaskDefinition.Name(), running: answer.Running}
+	if !began {
+		return false, ending{status: report.Unchanged, reason: "already runs " + step.TaskDefinition.Name(), running: t.service.Running}
 	}
-	u.plan.Warnings = append(u.plan.Warnings, replacedBySurprise(s, answer)...)
-	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), primary.ID)
-	arn := answer.Current
-	if arn == s.Current {
-		arn = "" // not shown yet
-	}
-	return false, r.follow(ctx, u, tracked{
-		service: answer, previous: s.Current, arn: arn,
-		mine: mine{id: primary.ID, wanted: step.TaskDefinition, before: s.Primary().TaskDefinition},
-	})
+	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), t.mine.id)
+	return false, r.follow(ctx, u, t)
 }
 
 // accept starts the service's clock: its first write was accepted.
 func (u *unit) accept() {
 	u.accepted = time.Now()
 	u.began.Store(true)
-}
-
-// replacedBySurprise warns of deployments that somebody else began between the
-// last look at the service and our update, which has replaced them: nothing
-// before the update could show them, its answer does.
-func replacedBySurprise(looked, answer fleet.Service) []string {
-	var warnings []string
-	for _, d := range answer.Deployments {
-		known := slices.ContainsFunc(looked.Deployments, func(l fleet.Deployment) bool { return l.ID == d.ID })
-		if d.Status != "PRIMARY" && !known && d.TaskDefinition != answer.Primary().TaskDefinition {
-			warnings = append(warnings, fmt.Sprintf("somebody else had begun to deploy %s at the same moment, and this deployment has replaced it: see which one is wanted", d.TaskDefinition.Name()))
-		}
-	}
-	return warnings
 }
 
 // unknownStatus is the status of a service whose update was sent and not
