@@ -26,6 +26,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	autoscaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -104,6 +105,7 @@ type Client struct {
 	location *location
 	ecs      *ecs.Client
 	logs     *cloudwatchlogs.Client
+	scaling  *autoscaling.Client
 }
 
 // New reads the ambient configuration (AWS_… variables, shared files, the
@@ -158,7 +160,7 @@ func (c *Cloud) newClient(r *role, region fleet.Region) *Client {
 	return &Client{
 		Account: r.account, Region: region,
 		cloud: c, config: cfg, location: where,
-		ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), scaling: autoscaling.NewFromConfig(cfg),
 	}
 }
 
