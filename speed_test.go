@@ -54,6 +54,7 @@ type measured struct {
 	calls, throttled   int           // STS, ECR and CloudWatch Logs apart
 	registrations      int           // accepted ones
 	span               time.Duration // from the first registration to the last update
+	updating           time.Duration // from the first update to the last
 	took               time.Duration
 	services, deployed int // in the world: how many run the new image, of how many
 }
@@ -186,7 +187,7 @@ func (c crowd) fleet() []byte {
 }
 
 func (m *measured) count(calls []sim.Call) {
-	var first, last time.Time
+	var first, firstUpdate, last time.Time
 	for _, call := range calls {
 		if call.Service != "ecs" {
 			continue
@@ -201,10 +202,13 @@ func (m *measured) count(calls []sim.Call) {
 				first = call.At
 			}
 		case call.Action == "UpdateService":
+			if firstUpdate.IsZero() {
+				firstUpdate = call.At
+			}
 			last = call.At
 		}
 	}
-	m.span = last.Sub(first)
+	m.span, m.updating = last.Sub(first), last.Sub(firstUpdate)
 }
 
 // look counts what really runs in the world.
@@ -305,6 +309,39 @@ func TestAReturnToTheLastVersionRegistersNothing(t *testing.T) {
 	m.every(t, "deployed")
 	if m.registrations != 0 {
 		t.Errorf("%d registrations, want none: the revisions of v1 are there", m.registrations)
+	}
+}
+
+func TestAThousandPreparedEnvironmentsAreReleasedAtThePaceOfUpdates(t *testing.T) {
+	useSimulation(t)
+	c, result := crowd{environments: 1000}, filepath.Join(t.TempDir(), "result.json")
+	var m measured
+	synctest.Test(t, func(t *testing.T) {
+		aws := c.simulate(t)
+		c.inputs = []string{"--prepare"}
+		if code := c.run(t.Context(), aws, "*", "v1", result); code != 0 {
+			t.Errorf("prepare ended with exit code %d", code)
+		}
+		calls := aws.Calls()
+		if slices.ContainsFunc(calls, func(call sim.Call) bool { return call.Action == "UpdateService" }) {
+			t.Error("prepare has updated a service")
+		}
+		before := len(calls)
+		c.inputs = nil
+		code := c.run(t.Context(), aws, "*", "v1", result)
+		m = measured{aws: aws, code: code, statuses: map[string]int{}}
+		m.count(aws.Calls()[before:])
+		c.look(&m, "v1")
+	})
+	m.read(t, result)
+	m.every(t, "deployed")
+	least := bound(1000, 50, 5)
+	t.Logf("%v from the first update to the last (bound %v), %d registrations, %d of %d calls throttled", m.updating, least, m.registrations, m.throttled, m.calls)
+	if m.registrations != 0 || m.throttled*100 >= m.calls {
+		t.Errorf("%d registrations, and %d of %d calls throttled; want none, and under 1 %%", m.registrations, m.throttled, m.calls)
+	}
+	if m.updating > least+least/20 {
+		t.Errorf("%v from the first update to the last, want at most 1.05 × %v", m.updating, least)
 	}
 }
 

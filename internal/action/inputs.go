@@ -21,6 +21,7 @@ type Inputs struct {
 	Images             []ContainerImage
 	Container          []string
 	ForceNewDeployment bool
+	Prepare            bool
 	WaitFor            string        // deployed, stable, started
 	OnInProgress       string        // wait, stop, skip, fail
 	Timeout            time.Duration // 0: DefaultTimeout plus what the strategy declares
@@ -76,6 +77,7 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		Images:             lines(p, "images", parseContainerImage),
 		Container:          p.list("container"),
 		ForceNewDeployment: read(p, "force-new-deployment", parseBool),
+		Prepare:            read(p, "prepare", parseBool),
 		WaitFor:            p.choice("wait-for"),
 		OnInProgress:       p.choice("on-in-progress"),
 		Timeout:            read(p, "timeout", parseDuration),
@@ -198,6 +200,9 @@ func (p *parser) together() {
 	given := func(name string) bool { return p.raw.Value(name) != "" }
 	if given("image-tag") && given("image") {
 		p.mistake("image", errors.New("cannot be given together with image-tag; leave one"))
+	}
+	if prepare, err := parseBool(p.raw.Value("prepare")); prepare && err == nil && p.raw.Value("command") != "deploy" {
+		p.mistake("prepare", fmt.Errorf("is for command deploy; %s registers nothing that could be prepared, leave it out", p.raw.Value("command")))
 	}
 	// A force that cannot be read is one mistake, not two.
 	force, err := parseBool(p.raw.Value("force-new-deployment"))

@@ -61,6 +61,8 @@ func Table() []Input {
 			Description: "The container or containers that get the image, separated by commas, where the fleet file does not say."},
 		{Name: "force-new-deployment", Kind: Boolean, Default: "false",
 			Description: "Replace tasks even where nothing changed."},
+		{Name: "prepare", Kind: Boolean, Default: "false",
+			Description: "Check everything and register the revisions, touch no service. A later `deploy` of the same image finds them and only updates the services, five a second instead of one."},
 		{Name: "wait-for", Kind: Choice, Choices: []string{"deployed", "stable", "started"}, Default: "deployed", Policy: true,
 			Description: "`deployed`: the deployment has ended in success. `stable`: deployed, the old tasks gone, nothing else going on. `started`: do not wait."},
 		{Name: "on-in-progress", Kind: Choice, Choices: []string{"wait", "stop", "skip", "fail"}, Default: "wait", Policy: true,

@@ -90,6 +90,26 @@ func candidates(base fleet.TaskDefinition) []string {
 	return names
 }
 
+// Registered looks further than Draft for an ACTIVE revision that equals the
+// draft, and returns its ARN or nothing: among those that are newer than base,
+// the newest first, at most so many. Revisions of one family may have been
+// registered for several services or several versions ahead of a release.
+func (c *Client) Registered(ctx context.Context, d fleet.Draft, most int) fleet.ARN {
+	newest, err := c.definition(ctx, d.Base.Family)
+	if err != nil {
+		return ""
+	}
+	prefix := strings.TrimSuffix(string(d.Base.ARN), strconv.Itoa(d.Base.Revision))
+	for n := newest.view.Revision; n > max(d.Base.Revision, newest.view.Revision-most) && ctx.Err() == nil; n-- {
+		// What cannot be read cannot be reused; registering anew is always right.
+		other, err := c.definition(ctx, prefix+strconv.Itoa(n))
+		if err == nil && other.view.Status == "ACTIVE" && key(other.content) == d.Key {
+			return other.view.ARN
+		}
+	}
+	return ""
+}
+
 // Forget makes the next Draft ask AWS again for the newest revision of a
 // family: somebody else may have registered one meanwhile.
 func (c *Client) Forget(family string) { c.location.forget(family) }

@@ -197,7 +197,12 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 		if s.Getenv("GITHUB_ACTIONS") == "true" { // where a group is folded
 			s.action.Group("plan", lines(report.PlanTable(r.Plans(), forecast(r, registry))))
 		}
-		r.Run(ctx)
+		s.record.Prepared = s.inputs.Prepare
+		if s.inputs.Prepare {
+			r.Prepare(ctx)
+		} else {
+			r.Run(ctx)
+		}
 	}
 	stop()
 	for _, text := range mistakes {
@@ -258,7 +263,7 @@ func (s *session) options(environments int) rollout.Options {
 		images.ByContainer = append(images.ByContainer, plan.ContainerImage{Container: line.Container, Value: line.Value})
 	}
 	o := rollout.Options{
-		Images: images, Force: in.ForceNewDeployment, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
+		Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
 		Timeout: cmp.Or(in.Timeout, action.DefaultTimeout), MaxParallel: in.MaxParallel, Speed: s.Speed, Emit: s.console.event,
 	}
 	if f := in.MaxFailures; f.Given {

@@ -20,6 +20,7 @@ type In struct {
 	Moved        string
 	Force        bool
 	OnInProgress string // wait, stop, skip, fail
+	Prepare      bool   // register only, and touch no service
 }
 
 // Make decides what to do with one service.
@@ -36,6 +37,9 @@ func Make(in In) Plan {
 	}
 	there := in.Draft.Equal != "" && in.Draft.Equal == primary.TaskDefinition
 	forced := in.Force || in.Moved != ""
+	if in.Prepare && (InProgress(in.Seen) || !there || forced || primary.RolloutState == "FAILED") {
+		return prepare(in, p)
+	}
 	if InProgress(in.Seen) {
 		if there && !forced {
 			p.Steps = []Step{Watch{Deployment: in.Seen.Current, ID: primary.ID}}
@@ -52,8 +56,17 @@ func Make(in In) Plan {
 	if in.Moved != "" {
 		p.Warnings = append(p.Warnings, "the tag has moved: "+in.Moved)
 	}
+	to := p.revision(in)
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force})
+	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
+	return p
+}
+
+// revision is the one to run, registered first where it has to be: then it is
+// empty.
+func (p *Plan) revision(in In) fleet.ARN {
 	to := in.Draft.Equal
-	if there && in.Draft.Base.Status == "INACTIVE" {
+	if to == in.Draft.Base.ARN && in.Draft.Base.Status == "INACTIVE" {
 		// Its tasks may go on, and no update may name it: the same again has
 		// to be registered.
 		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deregister-task-definition-v2.html
@@ -62,8 +75,14 @@ func Make(in In) Plan {
 	if to == "" {
 		p.Steps = append(p.Steps, Register{Draft: in.Draft})
 	}
-	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force})
-	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
+	return to
+}
+
+// prepare plans what can be done before a release. A deployment in progress is
+// no obstacle, since nothing is done to the service.
+func prepare(in In, p Plan) Plan {
+	to := p.revision(in)
+	p.Steps = append(p.Steps, Leave{TaskDefinition: to})
 	return p
 }
 

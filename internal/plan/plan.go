@@ -73,10 +73,16 @@ type Watch struct {
 	ID         string
 }
 
+// Leave leaves the service as it is: a later run deploys the revision.
+type Leave struct {
+	TaskDefinition fleet.ARN // empty: the one that Register makes
+}
+
 func (Settle) step()   {}
 func (Register) step() {}
 func (Deploy) step()   {}
 func (Watch) step()    {}
+func (Leave) step()    {}
 
 func (s Settle) String() string {
 	if s.Stop {
@@ -101,14 +107,21 @@ func (r Register) String() string {
 }
 
 func (d Deploy) String() string {
-	to := "the new revision"
-	if d.TaskDefinition != "" {
-		to = d.TaskDefinition.Name()
-	}
 	if d.Force {
-		return "deploy " + to + ", replacing all tasks"
+		return "deploy " + named(d.TaskDefinition) + ", replacing all tasks"
 	}
-	return "deploy " + to
+	return "deploy " + named(d.TaskDefinition)
+}
+
+func named(revision fleet.ARN) string {
+	if revision == "" {
+		return "the new revision"
+	}
+	return revision.Name()
+}
+
+func (l Leave) String() string {
+	return "leave the service as it is, with " + named(l.TaskDefinition) + " prepared for a later run"
 }
 
 func (w Watch) String() string {

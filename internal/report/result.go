@@ -13,7 +13,7 @@ type Status string
 const (
 	Deployed       Status = "deployed"
 	Unchanged      Status = "unchanged"
-	Planned        Status = "planned" // dry run
+	Planned        Status = "planned" // dry run, or prepared for a later one
 	Failed         Status = "failed"
 	RolledBack     Status = "rolled-back"
 	RollbackFailed Status = "rollback-failed"
@@ -32,6 +32,9 @@ type Run struct {
 	Duration time.Duration
 	Services []Result
 	API      []Usage
+	// Prepared: revisions were registered for a later run, and no service was
+	// touched.
+	Prepared bool
 	// Mistakes ended the run before its first write; empty otherwise.
 	Mistakes []string
 	// Notes are for the whole run: a registry that could not be read, the speed

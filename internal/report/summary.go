@@ -124,7 +124,7 @@ func newSummary(r Run, form string) summary {
 	s := summary{
 		Run: r, all: environments(r.Services), tag: r.tag(), most: everything,
 		groups: groups(r.Services, func(s Status) bool { return !s.Well() }),
-		dryRun: slices.ContainsFunc(r.Services, func(r Result) bool { return r.Status == Planned }),
+		dryRun: !r.Prepared && slices.ContainsFunc(r.Services, func(r Result) bool { return r.Status == Planned }),
 	}
 	for _, r := range r.Services {
 		if r.Status.Well() {
@@ -213,6 +213,12 @@ func (s summary) success() string {
 		return fmt.Sprintf("📋 Plan: %s to %d of %s; nothing was changed", tag, changed, where)
 	case s.dryRun:
 		return fmt.Sprintf("📋 Plan for %d of %s; nothing was changed", changed, where)
+	case s.Prepared && changed > 0:
+		what := "Prepared"
+		if tag != "" {
+			what = tag + " is prepared"
+		}
+		return fmt.Sprintf("📋 %s for %d of %s; no service was touched", what, changed, where)
 	case tag == "":
 		tag = "What was asked for"
 		fallthrough
@@ -268,6 +274,10 @@ func (s summary) advice() {
 	what := "what was asked for"
 	if tag := s.tag; tag != "" {
 		what = Escape(tag)
+	}
+	if s.Prepared {
+		s.line("Running the job again reuses what is registered by then, and registers the rest.")
+		return
 	}
 	s.line("Running the job again leaves services alone that run " + what + " by then, and deploys the others.")
 }

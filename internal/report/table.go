@@ -104,12 +104,12 @@ func (s summary) service(r Result) {
 	s.row(Escape(r.Of.Environment), Escape(r.Of.Service), s.status(r), dash(Escape(r.change())), r.tasks(), took(r.Duration), s.console(r))
 }
 
-// status is a sign and a word, and what is to be said of a deployed service:
-// that nobody waited for its end, say. Why others ended as they did stands
+// status is a sign and a word, and what is to be said of a service that is
+// deployed or prepared: that nobody waited for its end, say. Why others ended as they did stands
 // above the table.
 func (s summary) status(r Result) string {
 	cell := r.Status.sign() + " " + Escape(r.Status.word())
-	if r.Status == Deployed && r.Reason != "" {
+	if (r.Status == Deployed || r.Status == Planned) && r.Reason != "" {
 		cell += ": " + Escape(r.why(s.reason))
 	}
 	return cell

@@ -30,6 +30,7 @@ const looking = 64
 func (r *Rollout) Inspect(ctx context.Context) []string {
 	r.enterAll(ctx)
 	r.inspectServices(ctx)
+	r.findPrepared(ctx, r.sound())
 	images := r.inspectImages(ctx)
 	moved := r.movedTags(ctx, images)
 	var definitions []fleet.TaskDefinition
@@ -216,7 +217,7 @@ func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 // make plans the service from what has been seen.
 func (u *unit) make(o Options, moved string) {
 	u.plan = plan.Make(plan.In{
-		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress,
+		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress, Prepare: o.Prepare,
 	})
 }
 

@@ -227,6 +227,7 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 		return err
 	}
 	u.draft = draft
+	r.findPrepared(ctx, []*unit{u})
 	u.make(r.options, "")
 	return nil
 }

@@ -18,9 +18,10 @@ const registering = 32
 
 // future is a registration that was begun ahead.
 type future struct {
-	done chan struct{} // closed when the two below are set
-	arn  fleet.ARN
-	err  error
+	before *future       // of the same family, which comes first: AWS takes one at a time
+	done   chan struct{} // closed when the two below are set
+	arn    fleet.ARN
+	err    error
 }
 
 // wait blocks until the registration has ended or ctx has. A nil future has
@@ -41,7 +42,7 @@ func (f *future) wait(ctx context.Context) {
 // have not been begun, and blocks until all have ended.
 func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	queues := make(map[place][]*unit)
+	queues, families := make(map[place][]*unit), make(map[family]*future)
 	turn := 0
 	for _, wave := range waves {
 		for _, units := range wave {
@@ -49,7 +50,8 @@ func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon
 				if _, ok := registration(u.plan); ok && u.err == nil {
 					turn++
 					u.turn = turn
-					u.registration = &future{done: make(chan struct{})}
+					u.registration = &future{before: families[familyOf(u)], done: make(chan struct{})}
+					families[familyOf(u)] = u.registration
 					queues[placeOf(u)] = append(queues[placeOf(u)], u)
 				}
 			}
@@ -63,6 +65,7 @@ func (r *Rollout) registerAhead(ctx context.Context, waves [][][]*unit) (abandon
 			for _, u := range queue {
 				some.Go(func() error {
 					defer close(u.registration.done)
+					u.registration.before.wait(ctx)
 					step, _ := registration(u.plan)
 					u.registration.arn, u.registration.err = r.register(ctx, u, step)
 					return nil
@@ -143,5 +146,13 @@ type place struct {
 	account fleet.AccountID
 	region  fleet.Region
 }
+
+// family is what AWS registers revisions of one after the other.
+type family struct {
+	place place
+	name  string
+}
+
+func familyOf(u *unit) family { return family{placeOf(u), u.draft.Base.Family} }
 
 func placeOf(u *unit) place { return place{u.client.Account, u.client.Region} }

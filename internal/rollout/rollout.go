@@ -41,6 +41,7 @@ const writesEnd = 6 * time.Hour
 type Options struct {
 	Images       plan.Images
 	Force        bool          // replace tasks even where nothing changed
+	Prepare      bool          // plan to register only; see Rollout.Prepare
 	WaitFor      string        // deployed, stable, started
 	OnInProgress string        // wait, stop, skip, fail
 	Timeout      time.Duration // of a service, where its environment has none
