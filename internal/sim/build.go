@@ -12,7 +12,7 @@ import (
 // timing is Timing with its defaults.
 type timing struct {
 	scheduler, provisioning, pulling, activating, healthy, unhealthy,
-	draining, stopping, deprovisioning, kept, registering, taskRun time.Duration
+	draining, stopping, deprovisioning, kept, registering, scalingWrite, taskRun time.Duration
 }
 
 // withDefaults fills in what the world does not say. AWS publishes none of
@@ -37,7 +37,9 @@ func (t Timing) withDefaults() timing {
 		// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 		kept:        or(t.Kept, time.Hour),
 		registering: or(t.Registering, 200*time.Millisecond),
-		taskRun:     or(t.TaskRun, 20*time.Second),
+		// "A handful of parallel writes" to one target is enough to be refused.
+		scalingWrite: or(t.ScalingWrite, 200*time.Millisecond),
+		taskRun:      or(t.TaskRun, 20*time.Second),
 	}
 }
 
@@ -70,6 +72,7 @@ func (a *AWS) build() {
 	// is left to do.
 	a.agenda = agenda{}
 	a.clock = a.world.Start
+	a.beginScaling()
 }
 
 func (r *region) build(w Region) {
@@ -87,6 +90,11 @@ func (r *region) build(w Region) {
 	for _, s := range w.Services {
 		for n := range max(s.Count, 1) {
 			r.buildService(s.numbered(n + 1))
+		}
+	}
+	for _, t := range w.ScalableTargets {
+		for n := range max(t.Count, 1) {
+			r.buildTarget(t.numbered(n + 1))
 		}
 	}
 }
@@ -153,7 +161,7 @@ func (r *region) buildService(w Service) {
 	}
 	s := k.blankService(w.Name, definition, either(w.Desired, 1))
 	in, doc := w.request(r, definition)
-	s.tags = tagsIn(w.Tags)
+	s.tags, s.loads = tagsIn(w.Tags), w.loads()
 	s.applyOnce(in)
 	s.apply(in, doc)
 	k.services[s.name] = s

@@ -30,6 +30,7 @@ func (w World) check() error {
 			c.region(path+".regions."+name, name, w.Accounts[id].Regions[name])
 		}
 	}
+	c.oneOf("past-actions", w.PastActions, "listed", "removed")
 	c.faults(w)
 	return errors.Join(c.mistakes...)
 }
@@ -80,6 +81,7 @@ func (c *checker) region(path, name string, r Region) {
 		}
 	}
 	c.services(path, r)
+	c.targets(path, r)
 }
 
 func (c *checker) bucket(path, id string, known map[string]size) {

@@ -83,6 +83,39 @@ func TestCLIDeploysAServiceAndWaitsForIt(t *testing.T) {
 	c.must("ecs", "delete-service", "--cluster", "main", "--service", "web", "--query", "service.status")
 }
 
+func TestCLIScalesAServiceAndSchedulesTheNight(t *testing.T) {
+	w := scaled(nil)
+	w.Start = time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+	w.Accounts[account].Regions[ireland].ScalableTargets[0].Policies = []TargetTracking{{Name: "cpu", Target: 50}}
+	c, a := newCLI(t, w)
+	scaling := func(command string, args ...string) string {
+		return c.must(append([]string{"application-autoscaling", command, "--service-namespace", "ecs"}, args...)...)
+	}
+	rails := []string{"--resource-id", "service/main/rails", "--scalable-dimension", "ecs:service:DesiredCount"}
+	scaling("register-scalable-target", append(rails, "--min-capacity", "4", "--max-capacity", "12", "--suspended-state", "DynamicScalingInSuspended=true")...)
+	scaling("put-scheduled-action", append(rails, "--scheduled-action-name", "night", "--schedule", "cron(0 22 * * ? *)", "--timezone", "Europe/Rome",
+		"--start-time", "2026-02-03T00:00:00Z", "--scalable-target-action", "MinCapacity=1,MaxCapacity=2")...)
+	for _, test := range []struct{ command, query, want string }{
+		{"describe-scalable-targets", "ScalableTargets[].[MinCapacity,MaxCapacity,SuspendedState.DynamicScalingInSuspended]", "4\t12\tTrue"},
+		{"describe-scheduled-actions", "ScheduledActions[].[ScheduledActionName,Timezone,ScalableTargetAction.MaxCapacity]", "night\tEurope/Rome\t2"},
+		{"describe-scaling-policies", "ScalingPolicies[].[PolicyName,PolicyType]", "cpu\tTargetTrackingScaling"},
+		{"describe-scaling-activities", "ScalingActivities[].Description", "Setting desired count to 4."},
+	} {
+		if got := scaling(test.command, "--query", test.query); got != test.want {
+			t.Errorf("%s: %q, not %q", test.command, got, test.want)
+		}
+	}
+	if s, _ := a.ScalableTarget(account, ireland, "main", "rails"); s.Min != 4 || len(s.ScheduledActions) != 1 {
+		t.Errorf("%+v", s)
+	}
+	scaling("delete-scheduled-action", append(rails, "--scheduled-action-name", "night")...)
+	out, err := c.run(append([]string{"application-autoscaling", "deregister-scalable-target", "--service-namespace", "ecs", "--scalable-dimension", "ecs:service:DesiredCount"},
+		"--resource-id", "service/main/none")...)
+	if want := "(ObjectNotFoundException) when calling the DeregisterScalableTarget operation: No scalable target registered"; err == nil || !strings.Contains(out, want) {
+		t.Errorf("%v\n%s\nwant %s", err, out, want)
+	}
+}
+
 func TestCLIShowsAWSsErrorsForWrongParameters(t *testing.T) {
 	world := rails(nil)
 	world.Start = time.Date(2026, 1, 31, 4, 5, 6, 0, time.UTC)

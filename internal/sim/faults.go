@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -80,6 +81,8 @@ func (c *call) about() subject {
 		ServiceDeploymentArn  string
 		ServiceDeploymentArns []string
 		ServiceRevisionArns   []string
+		ResourceID            string   // "service/cluster/name", of Application Auto Scaling
+		ResourceIDs           []string // the same
 	}
 	// A request that does not fit has no subject; its action says what is wrong.
 	_ = json.Unmarshal(c.body, &in)
@@ -87,8 +90,8 @@ func (c *call) about() subject {
 	if in.Cluster != "" {
 		s.clusters = append(s.clusters, lastPart(in.Cluster))
 	}
-	names := append([]string{in.Service, in.ServiceName, in.ServiceDeploymentArn}, in.Services...)
-	names = append(append(names, in.ServiceDeploymentArns...), in.ServiceRevisionArns...)
+	names := append([]string{in.Service, in.ServiceName, in.ServiceDeploymentArn, in.ResourceID}, in.Services...)
+	names = slices.Concat(names, in.ServiceDeploymentArns, in.ServiceRevisionArns, in.ResourceIDs)
 	for _, n := range names {
 		cluster, service := serviceInARN(n)
 		if service != "" {

@@ -82,10 +82,21 @@ func logRates(region string) (events, filter float64) {
 	return events, filter
 }
 
+// autoscalingBuckets are guesses: Application Auto Scaling publishes no request
+// rates, https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-quotas.html
+// but a handful of parallel writes is refused:
+// https://github.com/hashicorp/terraform-provider-aws/issues/31447
+func autoscalingBuckets() map[string]size {
+	return map[string]size{
+		"application-autoscaling-read":  {10, 20},
+		"application-autoscaling-write": {5, 10},
+	}
+}
+
 // documented are all quotas of a Region.
 func documented(region string) map[string]size {
 	all := ecsBuckets()
-	for _, more := range []map[string]size{fargateBuckets(), otherBuckets(region)} {
+	for _, more := range []map[string]size{fargateBuckets(), otherBuckets(region), autoscalingBuckets()} {
 		for name, s := range more {
 			all[name] = s
 		}

@@ -18,6 +18,7 @@ type region struct {
 	repositories  map[string]map[string]string // nil: every image exists
 	logs          map[string]map[string]*logStream
 	runTokens     map[string]runToken
+	targets       map[string]*scalableTarget // by resource id
 	shared        map[string]*taskDefinition // of the world's services, by their text
 }
 
@@ -45,6 +46,7 @@ func (a *AWS) regionOf(account, name string) *region {
 		repositories: ownRepositories(w.Repositories),
 		logs:         map[string]map[string]*logStream{},
 		runTokens:    map[string]runToken{},
+		targets:      map[string]*scalableTarget{},
 		shared:       map[string]*taskDefinition{},
 	}
 	a.regions[id] = r

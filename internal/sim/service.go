@@ -27,6 +27,7 @@ type service struct {
 	settings   map[string]any
 	deployment map[string]any // deploymentConfiguration
 	tags       []tag
+	loads      []LoadChange // by time; nil: nothing reports a load
 
 	deployments []*deployment        // PRIMARY first, then the newest
 	completed   *deployment          // to go back to; nil: none

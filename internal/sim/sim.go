@@ -1,6 +1,6 @@
 // Package sim is AWS in memory: an http.Handler that speaks the wire protocols
-// of ECS, STS, ECR and CloudWatch Logs, with AWS's quotas, validation, task
-// life cycles and rolling deployments. Tests, the demo and any other client
+// of ECS, Application Auto Scaling, STS, ECR and CloudWatch Logs, with AWS's
+// quotas, validation, task life cycles and rolling deployments. Tests, the demo and any other client
 // (SDKs, the AWS CLI) use it in place of AWS.
 //
 // Its one idea is that the world moves lazily: what happens in AWS between two
@@ -90,7 +90,7 @@ type Call struct {
 	At        time.Time // simulated
 	Account   string
 	Region    string
-	Service   string // as in IAM actions: "ecs", "sts", "ecr", "logs"
+	Service   string // as in IAM actions: "ecs", "application-autoscaling", "sts", …
 	Action    string // "UpdateService"
 	Bucket    string // "ecs:service-modify"; empty: no quota applies
 	Code      string // the error's code; empty: success

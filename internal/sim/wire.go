@@ -31,7 +31,7 @@ type action struct {
 	do     func(*call) (any, error)
 }
 
-func apis() []api { return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI()} }
+func apis() []api { return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI(), autoscalingAPI()} }
 
 // call is one request on its way.
 type call struct {

@@ -30,6 +30,10 @@ type World struct {
 	Consistency Consistency `json:"consistency,omitzero"`
 	// Accounts by their number.
 	Accounts map[string]Account `json:"accounts,omitempty"`
+	// PastActions is what becomes of one-time scheduled actions that have run:
+	// they stay "listed" (default), or are "removed". AWS does not say which, so
+	// clients are to be tested with both.
+	PastActions string `json:"past-actions,omitempty"`
 	// TaskFaults make tasks fail.
 	TaskFaults []TaskFault `json:"task-faults,omitempty"`
 	// AnswerFaults make requests fail or slow.
@@ -82,6 +86,8 @@ type Region struct {
 	TaskDefinitions []json.RawMessage `json:"task-definitions,omitempty"`
 	// Services run in a steady state at the start.
 	Services []Service `json:"services,omitempty"`
+	// ScalableTargets let Application Auto Scaling scale services.
+	ScalableTargets []ScalableTarget `json:"scalable-targets,omitempty"`
 }
 
 // Quota is a token bucket's size. Nil fields keep what was before.
@@ -133,6 +139,18 @@ type Service struct {
 	Tags           map[string]string `json:"tags,omitempty"`
 	PropagateTags  string            `json:"propagate-tags,omitempty"`
 	LoadBalancer   *LoadBalancer     `json:"load-balancer,omitempty"`
+	// Load is what all tasks together have to do, as scaling policies see it: in
+	// percent of one task's CPU (and memory), or in requests a minute. Nil: no
+	// metric is reported, and policies never act.
+	Load *float64 `json:"load,omitempty"`
+	// LoadChanges come later, in order of their time.
+	LoadChanges []LoadChange `json:"load-changes,omitempty"`
+}
+
+// LoadChange is a service's load from an instant on.
+type LoadChange struct {
+	At   Duration `json:"at"`
+	Load float64  `json:"load"`
 }
 
 // LoadBalancer ties a service to a target group.
@@ -157,6 +175,7 @@ type Timing struct {
 	Deprovisioning *Duration `json:"deprovisioning,omitempty"` // DEPROVISIONING: the interface again
 	Kept           *Duration `json:"kept,omitempty"`           // STOPPED tasks stay visible
 	Registering    *Duration `json:"registering,omitempty"`    // a registration holds its family
+	ScalingWrite   *Duration `json:"scaling-write,omitempty"`  // a write holds its scalable target
 	TaskRun        *Duration `json:"task-run,omitempty"`       // a RunTask task's program
 }
 

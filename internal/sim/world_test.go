@@ -155,6 +155,39 @@ func TestNewTellsEverythingThatIsWrongWithAWorld(t *testing.T) {
 	}
 }
 
+func TestNewTellsWhatIsWrongWithScalableTargets(t *testing.T) {
+	w := scaled(func(s *Service, target *ScalableTarget) {
+		s.LoadChanges = []LoadChange{{At: 2}, {At: 1}}
+		target.Min = 11
+		target.Policies = []TargetTracking{{Name: "cpu", Metric: "disk", Target: 1}, {Name: "cpu"}}
+		target.ScheduledActions = []ScheduledAction{{Name: "a:b", Schedule: "rate(1 day)", Min: ptr(1)}, {Name: "night", Schedule: "0 22 * * *", Max: ptr(1)}}
+	})
+	r := w.Accounts[account].Regions[ireland]
+	r.ScalableTargets = append(r.ScalableTargets, ScalableTarget{Cluster: "main", Service: "none"}, ScalableTarget{Cluster: "main", Service: "rails"})
+	w.Accounts[account].Regions[ireland] = r
+	w.PastActions = "gone"
+	_, err := New(w)
+	if err == nil {
+		t.Fatal("no mistake was found")
+	}
+	const region = "world: accounts.111122223333.regions.eu-west-1."
+	const target = region + "scalable-targets[0]"
+	want := []string{
+		region + `services[0].load-changes: the changes are not in order of their time`,
+		target + `: min 11 and max 10 are not in order, or below 0`,
+		target + `.policies[0].metric: "disk" is not one of cpu, memory, requests`,
+		target + `.policies[1]: the name is empty or given twice, or the target is not above 0`,
+		target + `.scheduled-actions[0]: the name "a:b" is empty, given twice or not allowed`,
+		target + `.scheduled-actions[1]: "0 22 * * *" is no at(…), rate(…) or cron(…)`,
+		region + `scalable-targets[1]: there is no service main/none, or it has two scalable targets`,
+		region + `scalable-targets[2]: there is no service main/rails, or it has two scalable targets`,
+		`world: past-actions: "gone" is not one of listed, removed`,
+	}
+	if diff := cmp.Diff(want, strings.Split(err.Error(), "\n")); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+}
+
 func FuzzReadWorld(f *testing.F) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -162,7 +195,7 @@ func FuzzReadWorld(f *testing.F) {
 	}
 	_, rest, _ := strings.Cut(string(text), "```json\n")
 	world, _, _ := strings.Cut(rest, "```")
-	f.Add(strings.Replace(world, `"count": 1000`, `"count": 2`, 1))
+	f.Add(strings.ReplaceAll(world, `"count": 1000`, `"count": 2`))
 	f.Add(`{"accounts": {"111122223333": null}, "speed": null, "task-faults": [null, {"fails": "exit"}]}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, text string) {
@@ -175,6 +208,11 @@ func FuzzReadWorld(f *testing.F) {
 				for _, s := range region.Services {
 					if s.Count > 1000 || s.Desired != nil && *s.Desired > 1000 {
 						return // possible, but slow
+					}
+				}
+				for _, target := range region.ScalableTargets {
+					if target.Count > 1000 {
+						return
 					}
 				}
 			}
