@@ -117,8 +117,8 @@ func TestMarkdownHasARowForEachInput(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| `environments` | text | **required** | ",
-		"| `wait-for` ¹ | `deployed`, `stable`, `started` | `deployed` | ",
-		"| `timeout` ¹ | duration | 30m | How long each service",
+		"| `on-in-progress` ¹ | `wait`, `stop`, `skip`, `fail` | `wait` | ",
+		"| `timeout` ¹ | duration | 30m plus the bake and shift times that the strategy declares | How long each service",
 	} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)

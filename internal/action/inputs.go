@@ -22,7 +22,7 @@ type Inputs struct {
 	Container          []string
 	ForceNewDeployment bool
 	Prepare            bool
-	WaitFor            string        // deployed, stable, started
+	WaitFor            string        // deployed, stable, started, or one of Known.Stages
 	OnInProgress       string        // wait, stop, skip, fail
 	Timeout            time.Duration // 0: DefaultTimeout plus what the strategy declares
 	MaxParallel        int           // 0: no limit
@@ -60,6 +60,7 @@ type Quota struct{ Rate, Burst float64 }
 // Known is what the inputs may name but this package does not know.
 type Known struct {
 	Buckets []string // names that api-quotas may correct
+	Stages  []string // "ecs:BAKE_TIME": what wait-for may name besides its words
 }
 
 // Parse converts all inputs. It returns every mistake, in the order of the
@@ -78,7 +79,7 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		Container:          p.list("container"),
 		ForceNewDeployment: read(p, "force-new-deployment", parseBool),
 		Prepare:            read(p, "prepare", parseBool),
-		WaitFor:            p.choice("wait-for"),
+		WaitFor:            read(p, "wait-for", waitParser(known.Stages)),
 		OnInProgress:       p.choice("on-in-progress"),
 		Timeout:            read(p, "timeout", parseDuration),
 		MaxParallel:        read(p, "max-parallel", parseCount),

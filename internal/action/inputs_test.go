@@ -67,7 +67,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 		"external-id":          "x",
 		"cluster":              "main",
 		"summary":              "off",
-	}).Parse(Known{buckets})
+	}).Parse(Known{Buckets: buckets, Stages: []string{"ecs:BAKE_TIME", "codedeploy:AllowTraffic"}})
 	if errs != nil {
 		t.Fatal(errs)
 	}
@@ -120,7 +120,7 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			[]string{`input wait-for: "deployd" is not known; did you mean "deployed"?`}},
 		"a choice that is nothing like one": {
 			map[string]string{"wait-for": "healthy"},
-			[]string{`input wait-for: "healthy" is not known; write one of deployed, stable, started`}},
+			[]string{`input wait-for: "healthy" is not known; write one of deployed, stable, started, ecs:BAKE_TIME, codedeploy:AllowTraffic`}},
 		"a word for a number of failures": {
 			map[string]string{"max-failures": "ten"},
 			[]string{`input max-failures: "ten" is not a number or a percentage; write 3 or 10%`}},
@@ -211,7 +211,7 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			for k, v := range c.inputs {
 				inputs[k] = v
 			}
-			_, errs := rawOf(inputs).Parse(Known{buckets})
+			_, errs := rawOf(inputs).Parse(Known{Buckets: buckets, Stages: []string{"ecs:BAKE_TIME", "codedeploy:AllowTraffic"}})
 			if diff := cmp.Diff(c.want, texts(errs)); diff != "" {
 				t.Error(diff)
 			}
@@ -234,7 +234,7 @@ func TestParseTakesWhatCanBeDeployed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inputs["environments"] = "*"
-			if _, errs := rawOf(inputs).Parse(Known{buckets}); errs != nil {
+			if _, errs := rawOf(inputs).Parse(Known{Buckets: buckets, Stages: []string{"ecs:BAKE_TIME", "codedeploy:AllowTraffic"}}); errs != nil {
 				t.Error(errs)
 			}
 		})
@@ -249,7 +249,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("environments", "- {name: a}")
 	f.Add("image", "example.com:80/a/b:c")
 	f.Fuzz(func(t *testing.T, name, value string) {
-		in, errs := rawOf(map[string]string{"environments": "*", "image-tag": "v1", name: value}).Parse(Known{buckets})
+		in, errs := rawOf(map[string]string{"environments": "*", "image-tag": "v1", name: value}).Parse(Known{Buckets: buckets, Stages: []string{"ecs:BAKE_TIME", "codedeploy:AllowTraffic"}})
 		for _, err := range errs {
 			if strings.ContainsAny(err.Error(), "\r\n") {
 				t.Errorf("a mistake of several lines: %q", err)
@@ -280,6 +280,6 @@ func FuzzReadFlags(f *testing.F) {
 		if len(errs) > 1 && errors.Is(errors.Join(errs...), ErrHelp) {
 			t.Error("help among mistakes")
 		}
-		raw.Parse(Known{buckets})
+		raw.Parse(Known{Buckets: buckets, Stages: []string{"ecs:BAKE_TIME", "codedeploy:AllowTraffic"}})
 	})
 }

@@ -19,6 +19,7 @@ const (
 	Count    Kind = "count"
 	Share    Kind = "share" // a percentage
 	Budget   Kind = "count or share"
+	Moment   Kind = "word or stage"
 )
 
 // Input is a row of the table: everything about an input but its conversion,
@@ -35,7 +36,7 @@ type Input struct {
 }
 
 // DefaultTimeout is how long a service may take, from its first accepted
-// write, where no timeout is given.
+// write, where no timeout is given, besides what its strategy takes on purpose.
 const DefaultTimeout = 30 * time.Minute
 
 // Table is every input of the action, in the order of the reference, of
@@ -63,12 +64,12 @@ func Table() []Input {
 			Description: "Replace tasks even where nothing changed."},
 		{Name: "prepare", Kind: Boolean, Default: "false",
 			Description: "Check everything and register the revisions, touch no service. A later `deploy` of the same image finds them and only updates the services, five a second instead of one."},
-		{Name: "wait-for", Kind: Choice, Choices: []string{"deployed", "stable", "started"}, Default: "deployed", Policy: true,
-			Description: "`deployed`: the deployment has ended in success. `stable`: deployed, the old tasks gone, nothing else going on. `started`: do not wait."},
+		{Name: "wait-for", Kind: Moment, Default: "deployed", Policy: true,
+			Description: "`deployed`: the deployment has ended in success; with CodeDeploy, the traffic has shifted. `stable`: deployed, the old tasks gone, nothing else going on. `started`: do not wait. Or a stage, such as `ecs:BAKE_TIME` (it has begun) or `codedeploy:AllowTraffic` (it has succeeded): services whose strategy has no such stage are waited for until they are `deployed`."},
 		{Name: "on-in-progress", Kind: Choice, Choices: []string{"wait", "stop", "skip", "fail"}, Default: "wait", Policy: true,
 			Description: "What to do where a deployment is under way already: `wait` for it, `stop` it, `skip` the service, or `fail`."},
 		{Name: "timeout", Kind: Duration, Policy: true,
-			Unset:       fmt.Sprintf("%.0fm", DefaultTimeout.Minutes()),
+			Unset:       fmt.Sprintf("%.0fm plus the bake and shift times that the strategy declares", DefaultTimeout.Minutes()),
 			Description: "How long each service may take, from its first accepted write (`90m`, `1h30m`): waiting for API quota does not count."},
 		{Name: "max-parallel", Kind: Count, Unset: "no limit", Policy: true,
 			Description: "How many environments may be in progress at once."},

@@ -68,6 +68,19 @@ func splitLines(value string) []string {
 	return lines
 }
 
+// waitParser takes the words of wait-for and stages, however they are
+// capitalised.
+func waitParser(stages []string) func(string) (string, error) {
+	all := append([]string{"deployed", "stable", "started"}, stages...)
+	return func(value string) (string, error) {
+		i := slices.IndexFunc(all, func(known string) bool { return strings.EqualFold(known, value) })
+		if i < 0 {
+			return "", fmt.Errorf("%q is not known; %s", value, didYouMean(value, all))
+		}
+		return all[i], nil
+	}
+}
+
 // parseBool takes YAML 1.2's words, as actions written with GitHub's toolkit
 // do. https://github.com/actions/toolkit/blob/main/packages/core/src/core.ts
 func parseBool(value string) (bool, error) {

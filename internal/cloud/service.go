@@ -1,9 +1,11 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -203,6 +205,7 @@ func service(s types.Service) fleet.Service {
 			v.MaximumPercent = int(*dc.MaximumPercent)
 		}
 		v.CircuitBreaker = dc.DeploymentCircuitBreaker != nil && dc.DeploymentCircuitBreaker.Enable
+		v.Pace = pace(*dc)
 	}
 	v.Strategy = strategyName(v.Controller, strategy)
 	for _, d := range s.Deployments {
@@ -215,6 +218,38 @@ func service(s types.Service) fleet.Service {
 		v.Events = append(v.Events, fleet.ServiceEvent{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)})
 	}
 	return v
+}
+
+// pace is what the strategy's bakes and steps take, with ECS's defaults. A
+// linear deployment does not bake a step that reaches 100 percent. Hooks take no
+// time here: how long they may take says nothing of how long they do.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CanaryConfiguration.html
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinearConfiguration.html
+func pace(dc types.DeploymentConfiguration) fleet.Pace {
+	minutes := func(given *int32, otherwise int32) time.Duration {
+		if given != nil {
+			otherwise = *given
+		}
+		return time.Duration(otherwise) * time.Minute
+	}
+	var p fleet.Pace
+	switch dc.Strategy {
+	case types.DeploymentStrategyCanary:
+		c := cmp.Or(dc.CanaryConfiguration, &types.CanaryConfiguration{})
+		p.Shift = minutes(c.CanaryBakeTimeInMinutes, 10)
+	case types.DeploymentStrategyLinear:
+		l := cmp.Or(dc.LinearConfiguration, &types.LinearConfiguration{})
+		percent := 10.0
+		if l.StepPercent != nil && *l.StepPercent > 0 {
+			percent = *l.StepPercent
+		}
+		p.Shift = time.Duration(math.Ceil(100/percent)-1) * minutes(l.StepBakeTimeInMinutes, 6)
+	case types.DeploymentStrategyBlueGreen:
+	default:
+		return p
+	}
+	p.Bake = minutes(dc.BakeTimeInMinutes, 15) // required for blue/green alone; what the console fills in
+	return p
 }
 
 // strategyName is how ECS replaces the tasks, in the words of the reports.
@@ -246,6 +281,7 @@ func serviceDeployment(d types.ServiceDeployment) fleet.ServiceDeployment {
 	if t := d.TargetServiceRevision; t != nil {
 		v.TargetRevision = fleet.ARN(aws.ToString(t.Arn))
 		v.Requested, v.Running, v.Pending = int(t.RequestedTaskCount), int(t.RunningTaskCount), int(t.PendingTaskCount)
+		v.Weight = aws.ToFloat64(t.RequestedProductionTrafficWeight)
 	}
 	for _, s := range d.SourceServiceRevisions {
 		v.SourceRunning += int(s.RunningTaskCount)
@@ -259,5 +295,20 @@ func serviceDeployment(d types.ServiceDeployment) fleet.ServiceDeployment {
 	if d.Alarms != nil {
 		v.Alarms = d.Alarms.TriggeredAlarmNames
 	}
+	for _, h := range d.LifecycleHookDetails {
+		v.Hooks = append(v.Hooks, fleet.Hook{
+			ID: aws.ToString(h.HookId), Pause: h.TargetType == types.DeploymentLifecycleHookTargetTypePause, Name: functionName(aws.ToString(h.TargetArn)),
+			Status: string(h.Status), Expires: aws.ToTime(h.ExpiresAt), Action: string(h.TimeoutAction),
+		})
+	}
 	return v
+}
+
+// functionName is the name in the ARN of a Lambda function, which may end in a
+// version or alias.
+func functionName(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 6 {
+		return parts[6]
+	}
+	return arn
 }

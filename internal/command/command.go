@@ -11,7 +11,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +128,7 @@ func (s *session) read() (environments []fleet.Environment, mistakes []error) {
 }
 
 func (s *session) parse(mistakes []error) (action.Inputs, []error) {
-	inputs, more := s.raw.Parse(action.Known{Buckets: throttle.Buckets()})
+	inputs, more := s.raw.Parse(action.Known{Buckets: throttle.Buckets(), Stages: rollout.Stages()})
 	return inputs, append(mistakes, more...)
 }
 
@@ -264,7 +263,7 @@ func (s *session) options(environments int) rollout.Options {
 	}
 	o := rollout.Options{
 		Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
-		Timeout: cmp.Or(in.Timeout, action.DefaultTimeout), MaxParallel: in.MaxParallel, Speed: s.Speed, Emit: s.console.event,
+		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Speed: s.Speed, Emit: s.console.event,
 	}
 	if f := in.MaxFailures; f.Given {
 		most := f.Count

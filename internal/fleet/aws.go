@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Service is what AWS shows of one ECS service at one moment.
 type Service struct {
@@ -29,6 +32,32 @@ type Service struct {
 	MinimumHealthyPercent int
 	MaximumPercent        int
 	CircuitBreaker        bool
+	// Pace is what a deployment of the service takes on purpose.
+	Pace Pace
+}
+
+// Pace is what a strategy takes on purpose, whatever tasks take to start. The
+// zero value: nothing.
+type Pace struct {
+	Shift time.Duration // from the first part of the traffic to all of it
+	Bake  time.Duration // after that, while the old tasks are still there
+}
+
+// Total is all of it.
+func (p Pace) Total() time.Duration { return p.Shift + p.Bake }
+
+// String is empty when there is nothing to tell.
+func (p Pace) String() string {
+	minutes := func(d time.Duration) string { return fmt.Sprintf("%.0f min", d.Minutes()) }
+	switch {
+	case p.Shift > 0 && p.Bake > 0:
+		return minutes(p.Shift) + " to shift the traffic, " + minutes(p.Bake) + " to bake"
+	case p.Shift > 0:
+		return minutes(p.Shift) + " to shift the traffic"
+	case p.Bake > 0:
+		return minutes(p.Bake) + " to bake"
+	}
+	return ""
 }
 
 // Primary is the PRIMARY deployment, or the zero Deployment when there is none.
@@ -81,6 +110,29 @@ type ServiceDeployment struct {
 	RollbackReason string
 	Alarms         []string // triggered alarms' names
 	Created        time.Time
+	Weight         float64 // percent of the production traffic that the target revision is to have
+	Hooks          []Hook  // of the present stage
+}
+
+// Finished tells whether the deployment has ended. One that has cannot be
+// stopped any more: to undo it means a new deployment of the old revision.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stop-service-deployment.html
+func (d ServiceDeployment) Finished() bool {
+	switch d.Status {
+	case "SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED":
+		return true
+	}
+	return false
+}
+
+// Hook is a lifecycle hook that a stage of a service deployment has called.
+type Hook struct {
+	ID      string
+	Pause   bool   // it waits for somebody to continue the deployment
+	Name    string // of its Lambda function; empty for a pause
+	Status  string // AWAITING_ACTION, IN_PROGRESS, SUCCEEDED, FAILED, TIMED_OUT
+	Expires time.Time
+	Action  string // when it expires: CONTINUE, ROLLBACK
 }
 
 // ServiceEvent is a line of the service's event list.

@@ -57,7 +57,7 @@ func Make(in In) Plan {
 		p.Warnings = append(p.Warnings, "the tag has moved: "+in.Moved)
 	}
 	to := p.revision(in)
-	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force})
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace})
 	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
 	return p
 }

@@ -65,6 +65,7 @@ type Deploy struct {
 	TaskDefinition fleet.ARN // empty: the one that Register makes
 	Replaces       fleet.ARN // what the service must still run when its turn comes
 	Force          bool      // replace the tasks even where nothing changed
+	Pace           fleet.Pace
 }
 
 // Watch follows a deployment of the wanted revision that is already under way.
@@ -107,10 +108,14 @@ func (r Register) String() string {
 }
 
 func (d Deploy) String() string {
+	to := "deploy " + named(d.TaskDefinition)
 	if d.Force {
-		return "deploy " + named(d.TaskDefinition) + ", replacing all tasks"
+		to += ", replacing all tasks"
 	}
-	return "deploy " + named(d.TaskDefinition)
+	if pace := d.Pace.String(); pace != "" {
+		to += " (" + pace + ")"
+	}
+	return to
 }
 
 func named(revision fleet.ARN) string {

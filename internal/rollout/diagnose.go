@@ -77,6 +77,12 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 // phase is what the deployment was waiting for: placing, pulling, health check
 // or draining.
 func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
+	switch {
+	case paused(t.last):
+		return "a person"
+	case t.last.Stage != "" && t.last.Stage != "SCALE_UP":
+		return stageName(t.last.Stage)
+	}
 	tasks, err := u.client.Tasks(ctx, u.env.Cluster, u.spec.ECSName, "RUNNING")
 	if err != nil {
 		return "tasks that could not be read"

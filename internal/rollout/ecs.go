@@ -94,6 +94,7 @@ func (r byECS) look(ctx context.Context, u *unit, t *tracked) (verdict, error) {
 		default:
 			t.last = d
 			v := judge(d)
+			v.reached = !v.over && !v.failing && begun(d.Stage, r.options.WaitFor)
 			if d.Requested > 0 || u.plan.From.Desired == 0 || v.failing || v.over && v.status != report.Deployed {
 				return v, nil
 			}

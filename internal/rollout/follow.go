@@ -43,6 +43,8 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 	r.pause(within, firstPoll)
 	v, err := r.watch(within, u, &t)
 	switch {
+	case err == nil && v.reached:
+		return ending{status: report.Deployed, running: t.running(), reason: fmt.Sprintf("%s; the deployment goes on (wait-for: %s)", v.doing, r.options.WaitFor)}
 	// An end that was seen is one, also in the moment when the time is up.
 	case err == nil && v.status == report.Deployed:
 		return r.finish(ctx, within, u, t, timeout)
@@ -65,7 +67,7 @@ func (r *Rollout) watch(ctx context.Context, u *unit, t *tracked) (verdict, erro
 			t.at, t.trouble = time.Now(), nil
 		}
 		switch {
-		case err == nil && v.over:
+		case err == nil && (v.over || v.reached):
 			return v, nil
 		case ctx.Err() != nil:
 			return verdict{}, context.Cause(ctx)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,8 +194,6 @@ func deployable(s fleet.Service) error {
 		return &mistake{fmt.Sprintf("service %q is being deleted", s.Name)}
 	case s.Controller != "ECS":
 		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller only: leave it out of the fleet", s.Name, s.Controller)}
-	case s.Strategy != "rolling":
-		return &mistake{fmt.Sprintf("service %q is deployed by the %s strategy; this version deploys rolling services only: leave it out of the fleet", s.Name, s.Strategy)}
 	case s.Primary().TaskDefinition == "":
 		return &mistake{fmt.Sprintf("service %q has no primary deployment to start from", s.Name)}
 	}
@@ -219,6 +218,9 @@ func (u *unit) make(o Options, moved string) {
 	u.plan = plan.Make(plan.In{
 		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress, Prepare: o.Prepare,
 	})
+	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= u.seen.Pace.Total() && len(u.plan.Steps) > 0 {
+		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("the timeout of %s is up before the deployment can have ended: the %s strategy takes %s on purpose", report.Duration(given), u.seen.Strategy, u.seen.Pace))
+	}
 }
 
 // inspectImages asks the registries for the wanted images: each image once,

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ecs-fleet/internal/fleet"
@@ -17,6 +18,33 @@ type verdict struct {
 	doing  string        // when not over: what is going on
 	// failing: ECS is undoing it; the verdict is known, only its end is not.
 	failing bool
+	// reached: it goes on, and is as far as the user wants to wait for.
+	reached bool
+}
+
+// stages are the life-cycle stages of a deployment that shifts traffic, in
+// their order. A shift in steps comes by the three in the middle again and again.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/blue-green-deployment-how-it-works.html
+var stages = []string{
+	"RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT",
+	"PRE_PRODUCTION_TRAFFIC_SHIFT", "PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP",
+}
+
+// Stages are what a run may wait for besides an end: "ecs:BAKE_TIME",
+// "codedeploy:AllowTraffic".
+func Stages() []string {
+	var all []string
+	for _, stage := range stages {
+		all = append(all, "ecs:"+stage)
+	}
+	return all
+}
+
+// begun tells whether a deployment is at the stage that wait-for names, or
+// beyond it. A stage that is not known is no place in the order.
+func begun(stage, waitFor string) bool {
+	wanted := slices.Index(stages, strings.TrimPrefix(waitFor, "ecs:"))
+	return wanted >= 0 && slices.Index(stages, stage) >= wanted
 }
 
 // judge reads a service deployment: exactly one of ours, never "the service is
@@ -65,6 +93,9 @@ func because(d fleet.ServiceDeployment) string {
 
 func progress(d fleet.ServiceDeployment) string {
 	var b strings.Builder
+	if d.Stage != "" { // a strategy that shifts traffic
+		b.WriteString(stageName(d.Stage) + ": ")
+	}
 	fmt.Fprintf(&b, "%d of %d new tasks run", d.Running, d.Requested)
 	if d.Pending > 0 {
 		fmt.Fprintf(&b, ", %d starting", d.Pending)
@@ -72,14 +103,45 @@ func progress(d fleet.ServiceDeployment) string {
 	if d.FailedTasks > 0 {
 		fmt.Fprintf(&b, ", %d failed", d.FailedTasks)
 	}
-	if d.Running >= d.Requested && d.SourceRunning > 0 {
+	switch {
+	case d.Stage != "" && d.Weight > 0:
+		fmt.Fprintf(&b, ", %.4g%% of the traffic", d.Weight)
+	case d.Stage == "" && d.Running >= d.Requested && d.SourceRunning > 0:
 		fmt.Fprintf(&b, ", %d old ones draining", d.SourceRunning)
 	}
-	if d.Stage != "" {
-		b.WriteString(", " + strings.ToLower(strings.ReplaceAll(d.Stage, "_", " ")))
+	for _, h := range d.Hooks {
+		switch {
+		case h.Pause && h.Status == "AWAITING_ACTION":
+			b.WriteString(", " + waitsForAPerson(d, h))
+		case h.Status == "IN_PROGRESS":
+			fmt.Fprintf(&b, ", hook %s runs", h.Name)
+		}
 	}
 	return b.String()
 }
+
+// waitsForAPerson says what a pause waits for, until when, what happens then,
+// and how it is ended.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/continue-service-deployment.html
+func waitsForAPerson(d fleet.ServiceDeployment, h fleet.Hook) string {
+	text := "waiting for a person to continue it"
+	if !h.Expires.IsZero() {
+		then := "ECS rolls it back"
+		if h.Action == "CONTINUE" {
+			then = "ECS continues it"
+		}
+		text += fmt.Sprintf(" until %s (then %s)", h.Expires.UTC().Format("2006-01-02 15:04 UTC"), then)
+	}
+	return text + fmt.Sprintf(": aws ecs continue-service-deployment --service-deployment-arn %s --hook-id %s", d.ARN, h.ID)
+}
+
+// paused tells whether the deployment waits for a person.
+func paused(d fleet.ServiceDeployment) bool {
+	return slices.ContainsFunc(d.Hooks, func(h fleet.Hook) bool { return h.Pause && h.Status == "AWAITING_ACTION" })
+}
+
+// stageName is a life-cycle stage in words: "bake time".
+func stageName(stage string) string { return strings.ToLower(strings.ReplaceAll(stage, "_", " ")) }
 
 // mine is what tells a deployment of ours among a service's deployments.
 type mine struct {

@@ -16,7 +16,7 @@ func TestAServiceDeploymentIsJudgedByItsStatus(t *testing.T) {
 		{"pending", fleet.ServiceDeployment{Status: "PENDING"}, verdict{doing: "pending"}},
 		{"under way", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 1, Pending: 2, FailedTasks: 1}, verdict{doing: "1 of 4 new tasks run, 2 starting, 1 failed"}},
 		{"draining", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 4, SourceRunning: 3}, verdict{doing: "4 of 4 new tasks run, 3 old ones draining"}},
-		{"in a stage", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 4, Stage: "BAKE_TIME"}, verdict{doing: "4 of 4 new tasks run, bake time"}},
+		{"in a stage", fleet.ServiceDeployment{Status: "IN_PROGRESS", Requested: 4, Running: 4, SourceRunning: 4, Stage: "BAKE_TIME", Weight: 100}, verdict{doing: "bake time: 4 of 4 new tasks run, 100% of the traffic"}},
 		{"a status of tomorrow is waited out", fleet.ServiceDeployment{Status: "PONDERING", Requested: 1}, verdict{doing: "0 of 1 new tasks run"}},
 		{"done", fleet.ServiceDeployment{Status: "SUCCESSFUL"}, verdict{over: true, status: report.Deployed}},
 		{"rolling back", fleet.ServiceDeployment{Status: "ROLLBACK_IN_PROGRESS", RollbackReason: "circuit breaker"}, verdict{failing: true, doing: "rolling back: circuit breaker"}},

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -296,10 +297,11 @@ func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 
 // timeout is how long a deployment of the service may take, on AWS's clock.
 func (r *Rollout) timeout(u *unit) time.Duration {
-	if u.env.Timeout > 0 {
-		return u.env.Timeout
+	if given := cmp.Or(u.env.Timeout, r.options.Timeout); given > 0 {
+		return given
 	}
-	return r.options.Timeout
+	s, _ := u.last()
+	return r.options.DefaultTimeout + s.Pace.Total()
 }
 
 // writing bounds how long a write may be refused.

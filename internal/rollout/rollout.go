@@ -42,10 +42,13 @@ type Options struct {
 	Images       plan.Images
 	Force        bool          // replace tasks even where nothing changed
 	Prepare      bool          // plan to register only; see Rollout.Prepare
-	WaitFor      string        // deployed, stable, started
+	WaitFor      string        // deployed, stable, started, or one of Stages
 	OnInProgress string        // wait, stop, skip, fail
-	Timeout      time.Duration // of a service, where its environment has none
-	MaxParallel  int           // environments in progress at once; 0: no limit
+	Timeout      time.Duration // of a service, where its environment has none; 0: not given
+	// DefaultTimeout is that of a service for which none is given, besides what
+	// its strategy takes on purpose.
+	DefaultTimeout time.Duration
+	MaxParallel    int // environments in progress at once; 0: no limit
 	// MaxFailures is how many environments may fail. Nil: any number inside a
 	// wave, and none for the next wave to begin.
 	MaxFailures *int
