@@ -16,7 +16,7 @@ import (
 // scheduledaction.go, scaling policies in scalingpolicy.go.
 // https://docs.aws.amazon.com/autoscaling/application/APIReference/Welcome.html
 func autoscalingAPI() api {
-	const read, write = "application-autoscaling-read", "application-autoscaling-write"
+	const read, write = "application-autoscaling:read", "application-autoscaling:write"
 	return api{name: "application-autoscaling", target: "AnyScaleFrontendService", actions: map[string]action{
 		"RegisterScalableTarget":    {bucket: write, do: registerScalableTarget},
 		"DeregisterScalableTarget":  {bucket: write, do: deregisterScalableTarget},

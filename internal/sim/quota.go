@@ -88,8 +88,8 @@ func logRates(region string) (events, filter float64) {
 // https://github.com/hashicorp/terraform-provider-aws/issues/31447
 func autoscalingBuckets() map[string]size {
 	return map[string]size{
-		"application-autoscaling-read":  {10, 20},
-		"application-autoscaling-write": {5, 10},
+		"application-autoscaling:read":  {10, 20},
+		"application-autoscaling:write": {5, 10},
 	}
 }
 
