@@ -161,7 +161,7 @@ func (r *region) buildService(w Service) {
 	}
 	s := k.blankService(w.Name, definition, either(w.Desired, 1))
 	in, doc := w.request(r, definition)
-	s.tags, s.loads = tagsIn(w.Tags), w.loads()
+	s.tags, s.loads, s.unit = tagsIn(w.Tags), w.loads(), definition
 	s.applyOnce(in)
 	s.apply(in, doc)
 	k.services[s.name] = s

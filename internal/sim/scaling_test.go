@@ -281,6 +281,33 @@ func TestWhatTargetTrackingDoesToACount(t *testing.T) {
 	}
 }
 
+// Half as many tasks of twice the size have as much to do each.
+func TestLargerTasksAreLessBusy(t *testing.T) {
+	for _, test := range []struct {
+		name, cpu string
+		want      int
+	}{
+		{"as large as before", "512", 4},
+		{"twice as large", "1024", 2},
+		{"half as large", "256", 8},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newClient(t, tracked(200, func(s *Service, _ *ScalableTarget) { s.Desired = ptr(4) }))
+				c.must("ecs:RegisterTaskDefinition", js{
+					"family": "rails", "networkMode": "awsvpc", "requiresCompatibilities": []string{"FARGATE"}, "cpu": test.cpu, "memory": "2048",
+					"containerDefinitions": []any{js{"name": "app", "image": image("v2"), "portMappings": []any{js{"containerPort": 3000}}}},
+				})
+				c.must("ecs:UpdateService", js{"cluster": "main", "service": "rails", "taskDefinition": "rails:42"})
+				time.Sleep(time.Hour)
+				if s := c.service(); s.Desired != test.want || s.Images["app"][image("v2")] != test.want {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
 func TestPolicyThatIsPutByAClientActs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := tracked(200, func(_ *Service, st *ScalableTarget) { st.Policies = nil })

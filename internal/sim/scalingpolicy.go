@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -93,15 +94,35 @@ func (t *scalableTarget) sortedPolicies() []*scalingPolicy {
 // metric is the policy's last datapoint; false: there is none, since nothing
 // runs that would report one.
 func (p *scalingPolicy) metric(s *service) (float64, bool) {
-	running := s.count((*task).isRunning)
-	if running == 0 {
+	running := tasksOf(s.deployments, (*task).isRunning)
+	if len(running) == 0 {
 		return 0, false
 	}
-	value := s.load() / float64(running)
-	if p.track.Predefined.Type != requestMetric {
-		value = min(value, 100) // a task cannot use more than it has
+	switch p.track.Predefined.Type {
+	case cpuMetric:
+		return min(s.load()/s.strength(running, "cpu"), 100), true // a task cannot use more than it has
+	case memoryMetric:
+		return min(s.load()/s.strength(running, "memory"), 100), true
 	}
-	return value, true
+	return s.load() / float64(len(running)), true
+}
+
+// strength is what tasks have of a resource, counted in tasks of the size that
+// the world gave the service: one of twice the size does the work of two.
+func (s *service) strength(tasks []*task, resource string) float64 {
+	of := func(t *taskDefinition) float64 {
+		n, _ := strconv.ParseFloat(t.size(resource), 64)
+		return n
+	}
+	unit := of(s.unit)
+	if unit == 0 {
+		return float64(len(tasks))
+	}
+	sum := 0.0
+	for _, t := range tasks {
+		sum += of(t.definition) / unit
+	}
+	return max(sum, 1e-9) // definitions without a size do next to nothing
 }
 
 // evaluate is a minute of the policies: whichever wants most tasks decides on

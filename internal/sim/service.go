@@ -27,7 +27,8 @@ type service struct {
 	settings   map[string]any
 	deployment map[string]any // deploymentConfiguration
 	tags       []tag
-	loads      []LoadChange // by time; nil: nothing reports a load
+	loads      []LoadChange    // by time; nil: nothing reports a load
+	unit       *taskDefinition // whose size a load is counted in
 
 	deployments []*deployment        // PRIMARY first, then the newest
 	completed   *deployment          // to go back to; nil: none

@@ -140,8 +140,8 @@ type Service struct {
 	PropagateTags  string            `json:"propagate-tags,omitempty"`
 	LoadBalancer   *LoadBalancer     `json:"load-balancer,omitempty"`
 	// Load is what all tasks together have to do, as scaling policies see it: in
-	// percent of one task's CPU (and memory), or in requests a minute. Nil: no
-	// metric is reported, and policies never act.
+	// percent of one task's CPU (and memory), of the size that it has here, or in
+	// requests a minute. Nil: no metric is reported, and policies never act.
 	Load *float64 `json:"load,omitempty"`
 	// LoadChanges come later, in order of their time.
 	LoadChanges []LoadChange `json:"load-changes,omitempty"`
