@@ -156,7 +156,7 @@ func TestControllersThatAnUpdateMayNotBypass(t *testing.T) {
 		{"CODE_DEPLOY", "", js{"taskDefinition": "rails:41"}, "InvalidParameterException: Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment."},
 		{"CODE_DEPLOY", "", js{"desiredCount": 3}, ": <nil>"},
 		{"EXTERNAL", "", js{"forceNewDeployment": true}, "InvalidParameterException: Cannot force a new deployment on services with a EXTERNAL deployment controller."},
-		{"ECS", "BLUE_GREEN", js{"forceNewDeployment": true}, "UnsupportedFeatureException: the simulation does not carry out BLUE_GREEN deployments of the ECS controller"},
+		{"ECS", "BLUE_GREEN", js{"desiredCount": 3}, ": <nil>"},
 		{"ECS", "CANARY", js{"desiredCount": 3}, ": <nil>"},
 	} {
 		t.Run(test.controller+test.strategy, func(t *testing.T) {

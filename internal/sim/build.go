@@ -12,7 +12,7 @@ import (
 // timing is Timing with its defaults.
 type timing struct {
 	scheduler, provisioning, pulling, activating, healthy, unhealthy,
-	draining, stopping, deprovisioning, kept, registering, scalingWrite, taskRun time.Duration
+	draining, stopping, deprovisioning, kept, registering, scalingWrite, taskRun, shifting, hook time.Duration
 }
 
 // withDefaults fills in what the world does not say. AWS publishes none of
@@ -40,6 +40,8 @@ func (t Timing) withDefaults() timing {
 		// "A handful of parallel writes" to one target is enough to be refused.
 		scalingWrite: or(t.ScalingWrite, 200*time.Millisecond),
 		taskRun:      or(t.TaskRun, 20*time.Second),
+		shifting:     or(t.Shifting, 10*time.Second), // a listener's rule, until all connections follow it
+		hook:         or(t.Hook, 5*time.Second),
 	}
 }
 
@@ -140,9 +142,10 @@ func (s Service) numbered(n int) Service {
 	}
 	if s.LoadBalancer != nil {
 		b := *s.LoadBalancer
-		b.TargetGroup = fill(b.TargetGroup)
+		b.TargetGroup, b.Alternate = fill(b.TargetGroup), fill(b.Alternate)
 		s.LoadBalancer = &b
 	}
+	s.CodeDeploy = s.CodeDeploy.numbered(fill)
 	if s.Family == "" {
 		s.Family = s.Name
 	}
@@ -165,7 +168,25 @@ func (r *region) buildService(w Service) {
 	s.applyOnce(in)
 	s.apply(in, doc)
 	k.services[s.name] = s
+	if w.LoadBalancer != nil {
+		s.targetGroups = []string{w.LoadBalancer.arn(r, w.LoadBalancer.TargetGroup), w.LoadBalancer.alternate(r)}
+	}
 	s.makeSteady()
+	if w.CodeDeploy != nil {
+		r.buildGroup(s, *w.CodeDeploy)
+	}
+}
+
+// arn is a target group's, of its name or ARN.
+func (LoadBalancer) arn(r *region, group string) string {
+	if strings.HasPrefix(group, "arn:") {
+		return group
+	}
+	return r.arn("elasticloadbalancing", "targetgroup/"+group+"/"+strings.ToLower(fill(group)))
+}
+
+func (b LoadBalancer) alternate(r *region) string {
+	return b.arn(r, cmp.Or(b.Alternate, groupName(b.arn(r, b.TargetGroup))+"-alternate"))
 }
 
 func tagsIn(m map[string]string) []tag {
@@ -233,12 +254,16 @@ func (s Service) request(r *region, definition *taskDefinition) (serviceRequest,
 		doc["propagateTags"] = s.PropagateTags
 	}
 	if b := s.LoadBalancer; b != nil {
-		group := b.TargetGroup
-		if !strings.HasPrefix(group, "arn:") {
-			group = r.arn("elasticloadbalancing", "targetgroup/"+group+"/"+strings.ToLower(fill(group)))
+		balancer := map[string]any{"targetGroupArn": b.arn(r, b.TargetGroup), "containerName": b.Container, "containerPort": b.Port}
+		if s.Strategy != "" && s.Strategy != "ROLLING" {
+			balancer["advancedConfiguration"] = map[string]any{
+				"alternateTargetGroupArn": b.alternate(r), "roleArn": r.arnIAM("role/load-balancer"),
+				"productionListenerRule": r.arn("elasticloadbalancing", "listener-rule/app/"+s.Name+"/"+strings.ToLower(fill(s.Name))+"/1/1"),
+			}
 		}
-		doc["loadBalancers"] = []any{map[string]any{"targetGroupArn": group, "containerName": b.Container, "containerPort": b.Port}}
+		doc["loadBalancers"] = []any{balancer}
 	}
+	s.strategyRequest(r, doc)
 	var in serviceRequest
 	convert(doc, &in)
 	return in, object(mustJSON(doc))
@@ -262,12 +287,15 @@ func (s *service) makeSteady() {
 			c.last = "RUNNING"
 		}
 	}
-	d.healthy = true
-	s.poked = time.Time{}
+	d.healthy, d.waiting = true, false
+	if d.public != nil {
+		d.public.shift = nil // it was long ago
+	}
 	for _, p := range s.rollouts {
 		p.move()
 	}
 	s.complete(d)
 	s.event("(service %s) has reached a steady state.", s.name)
 	s.steady = true
+	s.poked = time.Time{}
 }

@@ -194,6 +194,7 @@ func (c *checker) service(path string, s Service, listed, seen map[string]bool) 
 	c.oneOf(path+".strategy", s.Strategy, "ROLLING", "BLUE_GREEN", "LINEAR", "CANARY")
 	c.oneOf(path+".circuit-breaker", s.CircuitBreaker, "off", "on", "rollback")
 	c.oneOf(path+".propagate-tags", s.PropagateTags, "TASK_DEFINITION", "SERVICE", "NONE")
+	c.strategy(path, s)
 	return len(c.mistakes) == before
 }
 
@@ -205,6 +206,7 @@ func (c *checker) faults(w World) {
 		}
 		c.oneOf(at+".fails", f.Fails, "pull", "exit", "health", "capacity")
 	}
+	c.deploymentFaults(w)
 	for i, f := range w.AnswerFaults {
 		at := fmt.Sprintf("answer-faults[%d]", i)
 		if !strings.Contains(f.Action, ":") && f.Action != "*" {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"time"
 )
@@ -22,6 +23,12 @@ type deployment struct {
 	healthy    bool // a task has been healthy
 	notBefore  time.Time
 	public     *serviceDeployment // nil where the controller has none
+
+	// Beside other deployments, see sideBySide:
+	waiting          bool    // its tasks are not to be started yet
+	leaving          bool    // its tasks are to be stopped
+	production, test float64 // its percentages of the traffic
+	external         string  // id of the CodeDeploy deployment that made it
 
 	created, updated time.Time
 }
@@ -50,6 +57,10 @@ type serviceDeployment struct {
 	rollback map[string]any
 	monitor  string // circuit breaker's status
 	failures int
+	shift    *shift         // nil: a rolling deployment
+	setup    map[string]any // deploymentConfiguration
+	// triggered are the alarms that ended it.
+	triggered []string
 
 	created, started, updated, finished, stopped time.Time
 }
@@ -80,6 +91,9 @@ func (s *service) deploy(definition *taskDefinition) *deployment {
 	if s.controller == "ECS" {
 		s.supersede()
 		s.publish(d, old)
+		if s.strategy != "ROLLING" {
+			s.shiftTo(d, old)
+		}
 	}
 	s.poke()
 	return d
@@ -117,7 +131,7 @@ func (s *service) supersede() {
 func (s *service) publish(d *deployment, sources []*deployment) {
 	p := &serviceDeployment{
 		service: s, id: fill(d.digits) + d.digits[:5], status: "PENDING", target: d.revision, sources: sources, own: d,
-		created: d.created, updated: d.created, monitor: "DISABLED",
+		created: d.created, updated: d.created, monitor: "DISABLED", setup: maps.Clone(s.deployment),
 	}
 	if s.breaker().Enable {
 		p.monitor = "MONITORING"
@@ -213,11 +227,11 @@ func (s *service) trip(d *deployment) {
 	s.poke()
 }
 
-// goBack makes the last COMPLETED deployment PRIMARY again. It is false, and
-// nothing happens, when there is none.
+// goBack makes the last COMPLETED deployment, or that of the shift's blue
+// tasks, PRIMARY again. It is false, and nothing happens, when there is none.
 func (s *service) goBack(p *serviceDeployment, who, why string) bool {
-	target := s.completed
-	if target == nil || target == p.own {
+	target := p.rollbackTarget()
+	if target == nil {
 		return false
 	}
 	s.completed = nil // not one to go back to until it is steady
@@ -230,6 +244,10 @@ func (s *service) goBack(p *serviceDeployment, who, why string) bool {
 	}
 	s.deployments = rest
 	target.status = "PRIMARY"
+	if p.shift != nil {
+		p.own.leave()
+		target.leaving, target.production = false, 100
+	}
 	target.set("IN_PROGRESS", "%s: rolling back to deploymentId %s.", who, target.id())
 	s.event("(service %s) rolling back to deployment %s.", s.name, target.id())
 	p.to("ROLLBACK_IN_PROGRESS", why)

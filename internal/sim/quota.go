@@ -28,8 +28,9 @@ func ecsBuckets() map[string]size {
 		"ecs:tag-modify":               {10, 20},
 		"ecs:tag-read":                 {20, 50},
 		"ecs:task-protection":          {80, 200},
-		// The page lists no StopServiceDeployment. A guess: as slow as the
-		// other writes to services, in a bucket of its own, with little burst.
+		// The page lists neither StopServiceDeployment nor
+		// ContinueServiceDeployment. A guess: as slow as the other writes to
+		// services, in a bucket of their own, with little burst.
 		"ecs:service-deployment-stop": {5, 10},
 	}
 }
@@ -61,6 +62,10 @@ func otherBuckets(region string) map[string]size {
 		// No number is published for DescribeImages: a guess, high enough not
 		// to matter.
 		"ecr:DescribeImages": {1000, 1000},
+		// CodeDeploy publishes no number either. A guess, below what is reported
+		// as throttled: GetDeployment every 1.5 s with bursts,
+		// https://github.com/awslabs/aws-codedeploy-plugin/issues/95
+		"codedeploy": {2, 10},
 	}
 }
 

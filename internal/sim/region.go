@@ -20,6 +20,7 @@ type region struct {
 	runTokens     map[string]runToken
 	targets       map[string]*scalableTarget // by resource id
 	shared        map[string]*taskDefinition // of the world's services, by their text
+	codeDeploy    *codeDeploy
 }
 
 type tag struct {
@@ -48,6 +49,7 @@ func (a *AWS) regionOf(account, name string) *region {
 		runTokens:    map[string]runToken{},
 		targets:      map[string]*scalableTarget{},
 		shared:       map[string]*taskDefinition{},
+		codeDeploy:   newCodeDeploy(w.OtherApplications),
 	}
 	a.regions[id] = r
 	return r

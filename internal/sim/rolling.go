@@ -27,8 +27,7 @@ func (s *service) pokeAt(at time.Time) {
 }
 
 // reconcile is one pass of the scheduler: start what is missing, stop what is
-// too much, notice that the goal is reached. Other strategies than the rolling
-// one get their own case here.
+// too much, notice that the goal is reached.
 func (s *service) reconcile() {
 	for _, p := range s.rollouts {
 		p.move()
@@ -37,11 +36,17 @@ func (s *service) reconcile() {
 		s.drain()
 		return
 	}
-	if len(s.deployments) == 0 || s.strategy != "ROLLING" && s.controller == "ECS" && s.deployments[0].state == "IN_PROGRESS" {
+	if len(s.deployments) == 0 {
 		return
 	}
-	s.roll()
-	s.settle()
+	if !s.sideBySide() {
+		s.roll()
+	} else {
+		s.keep()
+	}
+	if len(s.rollouts) == 0 || !s.rollouts[0].shifting() {
+		s.settle()
+	}
 }
 
 // move brings the public record on: what was asked for happens at the
@@ -50,9 +55,20 @@ func (p *serviceDeployment) move() {
 	switch p.status {
 	case "PENDING":
 		p.to("IN_PROGRESS", "")
+		p.service.poke()
+	case "IN_PROGRESS":
+		if !p.watchAlarms() && p.shift != nil {
+			p.proceed()
+		}
 	case "STOP_REQUESTED":
 		p.to("STOPPED", p.reason)
 	case "ROLLBACK_REQUESTED":
+		if p.stage() == "CLEAN_UP" {
+			// The blue tasks are going: too late. That the deployment then ends
+			// SUCCESSFUL is documented as possible, not when.
+			p.proceed()
+			return
+		}
 		const why = "Service deployment rolled back because of a StopServiceDeployment request."
 		p.own.set("FAILED", "ECS deployment %s was stopped by a user.", p.own.id())
 		if !p.service.goBack(p, "ECS deployment stopped by user", why) {
@@ -165,10 +181,10 @@ func (r *region) launchBucket(launchType, provider string) *bucket {
 // launch makes up to n tasks; fewer, when they are not wanted any more.
 func (s *service) launch(d *deployment, n int) {
 	d.launching -= n
-	if s.status != "ACTIVE" || d.status != "PRIMARY" || d.state == "FAILED" {
+	if s.status != "ACTIVE" || d.state == "FAILED" {
 		return
 	}
-	n = min(n, s.desired-d.count((*task).isLive))
+	n = min(n, d.wanted()-d.count((*task).isLive))
 	var names []string
 	for range max(n, 0) {
 		t := d.newTask()
@@ -261,11 +277,13 @@ func (s *service) complete(d *deployment) {
 		return
 	}
 	switch p := s.rollouts[0]; {
-	case p.own == d && p.status == "IN_PROGRESS":
+	case p.own == d && (p.status == "IN_PROGRESS" || p.status == "ROLLBACK_REQUESTED"):
 		p.to("SUCCESSFUL", "")
 		if p.monitor == "MONITORING" {
 			p.monitor = "MONITORING_COMPLETE"
 		}
+	case p.status == "ROLLBACK_IN_PROGRESS" && p.own.deploymentFault("ROLLBACK") != nil:
+		p.to("ROLLBACK_FAILED", "Service deployment rollback failed."+spaced(p.own.deploymentFault("ROLLBACK").Reason))
 	case p.status == "ROLLBACK_IN_PROGRESS":
 		p.to("ROLLBACK_SUCCESSFUL", p.reason)
 	}
@@ -274,7 +292,7 @@ func (s *service) complete(d *deployment) {
 // prune forgets replaced deployments of which nothing is left.
 func (s *service) prune() {
 	s.deployments = slices.DeleteFunc(s.deployments, func(d *deployment) bool {
-		return d.status != "PRIMARY" && d.launching == 0 && d.count((*task).isGone) == len(d.tasks)
+		return d.status != "PRIMARY" && d.emptied() && (d.leaving || !s.sideBySide())
 	})
 }
 

@@ -29,6 +29,9 @@ type service struct {
 	tags       []tag
 	loads      []LoadChange    // by time; nil: nothing reports a load
 	unit       *taskDefinition // whose size a load is counted in
+	// targetGroups are the two between which traffic is shifted.
+	targetGroups []string
+	group        *deploymentGroup // nil: CodeDeploy does not know the service
 
 	deployments []*deployment        // PRIMARY first, then the newest
 	completed   *deployment          // to go back to; nil: none
@@ -214,7 +217,10 @@ func (s *service) renderDeployments() []any {
 // wanted is a deployment's desired count: what is to be replaced shows what is
 // left of it.
 func (d *deployment) wanted() int {
-	if d.status == "PRIMARY" {
+	switch {
+	case d.service.sideBySide():
+		return d.goal()
+	case d.status == "PRIMARY":
 		return d.service.desired
 	}
 	return d.count((*task).isLive)
@@ -237,28 +243,35 @@ func (s *service) renderRollouts(out map[string]any) {
 
 // summary is a deployment's revision with its task counts.
 func (d *deployment) summary() map[string]any {
-	return map[string]any{
+	return d.weigh(map[string]any{
 		"arn": d.revision.arn(), "requestedTaskCount": d.wanted(),
 		"runningTaskCount": d.count((*task).isRunning), "pendingTaskCount": d.count((*task).isPending),
-	}
+	})
 }
 
 func (s *service) renderTaskSets() []any {
 	all := []any{}
 	for _, d := range s.deployments {
-		all = append(all, map[string]any{
+		set := map[string]any{
 			"id": d.id(), "taskSetArn": s.region.arn("ecs", "task-set/"+s.cluster.name+"/"+s.name+"/"+d.id()),
-			"serviceArn": s.arn(), "clusterArn": s.cluster.arn(), "status": d.status, "taskDefinition": d.definition.arn(),
-			"computedDesiredCount": d.wanted(), "runningCount": d.count((*task).isRunning), "pendingCount": d.count((*task).isPending),
+			"serviceArn": s.arn(), "clusterArn": s.cluster.arn(), "status": d.setStatus(), "taskDefinition": d.definition.arn(),
+			"computedDesiredCount": d.wanted(), "loadBalancers": d.revision.balancers, "runningCount": d.count((*task).isRunning), "pendingCount": d.count((*task).isPending),
 			"createdAt": stamp(d.created), "updatedAt": stamp(d.updated), "launchType": s.launchType,
 			"scale": map[string]any{"value": 100, "unit": "PERCENT"}, "stabilityStatus": d.stability(),
-		})
+		}
+		if d.external != "" {
+			set["externalId"], set["startedBy"] = d.external, "CODE_DEPLOY"
+		}
+		if network := d.revision.network; network != nil {
+			set["networkConfiguration"] = network
+		}
+		all = append(all, set)
 	}
 	return all
 }
 
 func (d *deployment) stability() string {
-	if d.service.steady {
+	if d.ready() {
 		return "STEADY_STATE"
 	}
 	return "STABILIZING"

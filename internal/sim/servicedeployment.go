@@ -12,6 +12,7 @@ func serviceDeploymentAPI() map[string]action {
 		"DescribeServiceDeployments": {bucket: "ecs:service-deployment", do: describeServiceDeployments},
 		"DescribeServiceRevisions":   {bucket: "ecs:service-revision", do: describeServiceRevisions},
 		"StopServiceDeployment":      {bucket: "ecs:service-deployment-stop", do: stopServiceDeployment},
+		"ContinueServiceDeployment":  {bucket: "ecs:service-deployment-stop", do: continueServiceDeployment},
 	}
 }
 
@@ -174,11 +175,12 @@ func (p *serviceDeployment) render() map[string]any {
 		sources = append(sources, d.summary())
 	}
 	out["sourceServiceRevisions"] = sources
-	out["deploymentConfiguration"] = p.service.deployment
+	out["deploymentConfiguration"] = p.setup
 	out["deploymentCircuitBreaker"] = map[string]any{
 		"status": p.monitor, "failureCount": p.failures, "threshold": threshold(p.service.desired),
 	}
-	out["alarms"] = map[string]any{"status": "DISABLED", "alarmNames": []string{}, "triggeredAlarmNames": []string{}}
+	out["alarms"] = p.renderAlarms()
+	p.renderShift(out)
 	if p.rollback != nil {
 		out["rollback"] = p.rollback
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -139,7 +140,7 @@ func (c *call) newService(k *cluster, in serviceRequest, doc map[string]any) (*s
 		return nil, err
 	}
 	s := k.blankService(in.ServiceName, definition, *in.Desired)
-	if err := s.percentages(in); err != nil {
+	if err := s.configurable(in, doc); err != nil {
 		return nil, err
 	}
 	s.createdKey = in.ClientToken
@@ -254,14 +255,33 @@ func (s *service) apply(in serviceRequest, doc map[string]any) {
 	if in.Deployment.Strategy != "" {
 		s.strategy = in.Deployment.Strategy
 	}
+	for name, strategy := range map[string]string{"linearConfiguration": "LINEAR", "canaryConfiguration": "CANARY"} {
+		if strategy != s.strategy {
+			delete(s.deployment, name)
+		}
+	}
+}
+
+// configurable says what ECS would refuse about the deploymentConfiguration of
+// a request.
+func (s *service) configurable(in serviceRequest, doc map[string]any) error {
+	if err := s.percentages(in); err != nil || doc["deploymentConfiguration"] == nil {
+		return err
+	}
+	var given strategyConfig
+	convert(doc["deploymentConfiguration"], &given)
+	if given.Bake == nil {
+		given.Bake = s.strategyConfig().Bake
+	}
+	return strategyFits(cmp.Or(in.Deployment.Strategy, s.strategy), given)
 }
 
 // supported says whether the simulation can carry out a deployment of the
 // service.
-func supported(s *service) bool { return s.controller == "ECS" && s.strategy == "ROLLING" }
+func supported(s *service) bool { return s.controller == "ECS" }
 
 func unsupported(s *service) error {
-	return fault("UnsupportedFeatureException", "the simulation does not carry out %s deployments of the %s controller", s.strategy, s.controller)
+	return fault("UnsupportedFeatureException", "the simulation does not carry out deployments of the %s controller", s.controller)
 }
 
 // updateService answers with the service as it is after the update, though
@@ -276,6 +296,9 @@ func updateService(c *call) (any, error) {
 		return nil, err
 	}
 	if err := s.allows(in, doc); err != nil {
+		return nil, err
+	}
+	if err := s.configurable(in, doc); err != nil {
 		return nil, err
 	}
 	definition, err := c.nextDefinition(s, in)
@@ -305,9 +328,6 @@ func updateService(c *call) (any, error) {
 // nextDefinition is what the service is to run after an update that ECS lets
 // through.
 func (c *call) nextDefinition(s *service, in serviceRequest) (*taskDefinition, error) {
-	if err := s.percentages(in); err != nil {
-		return nil, err
-	}
 	next := s.definition
 	if in.TaskDefinition == "" && !in.Network.given() {
 		return next, nil

@@ -1,6 +1,7 @@
 // Package sim is AWS in memory: an http.Handler that speaks the wire protocols
-// of ECS, Application Auto Scaling, STS, ECR and CloudWatch Logs, with AWS's
-// quotas, validation, task life cycles and rolling deployments. Tests, the demo and any other client
+// of ECS, CodeDeploy, Application Auto Scaling, STS, ECR and CloudWatch Logs,
+// with AWS's quotas, validation, task life cycles and every kind of
+// deployment. Tests, the demo and any other client
 // (SDKs, the AWS CLI) use it in place of AWS.
 //
 // Its one idea is that the world moves lazily: what happens in AWS between two
@@ -14,12 +15,11 @@
 // make a client look good. Where AWS's behaviour is not documented, a comment
 // says that the code guesses.
 //
-// Limits: signatures are not verified; deployments other than the ECS
-// controller's rolling ones can be looked at but not started; nothing is
-// stored beyond the process.
+// Limits: signatures are not verified; task sets are made by CodeDeploy alone;
+// nothing is stored beyond the process.
 //
 // Read next: world.go (what can be set up), wire.go (a request's way),
-// rolling.go (a deployment's way).
+// rolling.go, native.go and codedeployment.go (a deployment's way).
 package sim
 
 import (
@@ -113,10 +113,17 @@ type ServiceState struct {
 	Desired          int
 	Running, Pending int
 	RolloutState     string // of the PRIMARY deployment
-	// ServiceDeployment is the status of the newest service deployment.
-	ServiceDeployment string
-	Deployments       []DeploymentState // as in DescribeServices
-	Events            []string          // oldest first
+	// ServiceDeployment is the status of the newest service deployment, and
+	// Stage its lifecycleStage; empty, where it has none.
+	ServiceDeployment, Stage string
+	// Traffic is who has how many percent of the production traffic, by task
+	// definition ARN, where a strategy shifts it. Nil: everyone who runs.
+	Traffic map[string]float64
+	// CodeDeployment is the status of the newest CodeDeploy deployment of the
+	// service's group.
+	CodeDeployment string
+	Deployments    []DeploymentState // as in DescribeServices
+	Events         []string          // oldest first
 }
 
 // DeploymentState is one entry of a service's deployments.
@@ -151,6 +158,12 @@ func (s *service) state() ServiceState {
 		}
 	}
 	for _, d := range s.deployments {
+		if d.production > 0 {
+			if out.Traffic == nil {
+				out.Traffic = map[string]float64{}
+			}
+			out.Traffic[d.definition.arn()] += d.production
+		}
 		out.Deployments = append(out.Deployments, DeploymentState{
 			ID: d.id(), Status: d.status, RolloutState: d.state, Reason: d.reason, TaskDefinition: d.definition.arn(),
 			Desired: d.wanted(), Running: d.count((*task).isRunning), Pending: d.count((*task).isPending), FailedTasks: d.failed,
@@ -160,7 +173,10 @@ func (s *service) state() ServiceState {
 		out.RolloutState = s.deployments[0].state
 	}
 	if len(s.rollouts) > 0 {
-		out.ServiceDeployment = s.rollouts[0].status
+		out.ServiceDeployment, out.Stage = s.rollouts[0].status, s.rollouts[0].stage()
+	}
+	if s.group != nil && s.group.last != nil {
+		out.CodeDeployment = s.group.last.status
 	}
 	for _, e := range s.events {
 		out.Events = append(out.Events, e.text)

@@ -31,7 +31,9 @@ type action struct {
 	do     func(*call) (any, error)
 }
 
-func apis() []api { return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI(), autoscalingAPI()} }
+func apis() []api {
+	return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI(), autoscalingAPI(), codeDeployAPI()}
+}
 
 // call is one request on its way.
 type call struct {

@@ -36,6 +36,8 @@ type World struct {
 	PastActions string `json:"past-actions,omitempty"`
 	// TaskFaults make tasks fail.
 	TaskFaults []TaskFault `json:"task-faults,omitempty"`
+	// DeploymentFaults make deployments fail that shift traffic.
+	DeploymentFaults []DeploymentFault `json:"deployment-faults,omitempty"`
 	// AnswerFaults make requests fail or slow.
 	AnswerFaults []AnswerFault `json:"answer-faults,omitempty"`
 }
@@ -88,6 +90,9 @@ type Region struct {
 	Services []Service `json:"services,omitempty"`
 	// ScalableTargets let Application Auto Scaling scale services.
 	ScalableTargets []ScalableTarget `json:"scalable-targets,omitempty"`
+	// OtherApplications is how many CodeDeploy applications there are besides
+	// those of the services' groups.
+	OtherApplications int `json:"other-applications,omitempty"`
 }
 
 // Quota is a token bucket's size. Nil fields keep what was before.
@@ -145,6 +150,10 @@ type Service struct {
 	Load *float64 `json:"load,omitempty"`
 	// LoadChanges come later, in order of their time.
 	LoadChanges []LoadChange `json:"load-changes,omitempty"`
+	StrategySettings
+	// CodeDeploy is the deployment group of a service of the CODE_DEPLOY
+	// controller; nil: there is none.
+	CodeDeploy *DeploymentGroup `json:"codedeploy,omitempty"`
 }
 
 // LoadChange is a service's load from an instant on.
@@ -158,6 +167,9 @@ type LoadBalancer struct {
 	TargetGroup string `json:"target-group"` // name or ARN
 	Container   string `json:"container"`
 	Port        int    `json:"port"`
+	// Alternate is the other target group of a service whose traffic is
+	// shifted, name or ARN; empty: TargetGroup and "-alternate".
+	Alternate string `json:"alternate,omitempty"`
 }
 
 // Timing is how long a task spends in each state. Nil fields have the
@@ -177,6 +189,8 @@ type Timing struct {
 	Registering    *Duration `json:"registering,omitempty"`    // a registration holds its family
 	ScalingWrite   *Duration `json:"scaling-write,omitempty"`  // a write holds its scalable target
 	TaskRun        *Duration `json:"task-run,omitempty"`       // a RunTask task's program
+	Shifting       *Duration `json:"shifting,omitempty"`       // a step of production traffic
+	Hook           *Duration `json:"hook,omitempty"`           // a lifecycle hook's function
 }
 
 // Consistency is how long reads lag behind writes. Nil fields have defaults.
