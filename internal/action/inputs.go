@@ -27,6 +27,7 @@ type Inputs struct {
 	Timeout            time.Duration // 0: DefaultTimeout plus what the strategy declares
 	MaxParallel        int           // 0: no limit
 	MaxFailures        MaxFailures
+	Rollback           string // none, service, environment, all
 	DryRun             bool
 	APIShare           float64          // above 0, up to 1
 	APIQuotas          map[string]Quota // by name of the bucket
@@ -84,6 +85,7 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		Timeout:            read(p, "timeout", parseDuration),
 		MaxParallel:        read(p, "max-parallel", parseCount),
 		MaxFailures:        read(p, "max-failures", parseMaxFailures),
+		Rollback:           p.choice("rollback"),
 		DryRun:             read(p, "dry-run", parseBool),
 		APIShare:           read(p, "api-share", parseShare),
 		APIQuotas:          quotas(lines(p, "api-quotas", quotaParser(known.Buckets))),

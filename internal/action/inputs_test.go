@@ -35,7 +35,7 @@ func TestParseTakesTheDefaultsOfTheTable(t *testing.T) {
 	}
 	want := Inputs{
 		Command: "deploy", Environments: "*", FleetFile: ".github/ecs-fleet.yml", ImageTag: "v1",
-		WaitFor: "deployed", OnInProgress: "wait", APIShare: 1, APIQuotas: map[string]Quota{}, Summary: "full",
+		WaitFor: "deployed", OnInProgress: "wait", Rollback: "environment", APIShare: 1, APIQuotas: map[string]Quota{}, Summary: "full",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -58,6 +58,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 		"timeout":              "1h30m",
 		"max-parallel":         "8",
 		"max-failures":         "12.5%",
+		"rollback":             "all",
 		"dry-run":              "TRUE",
 		"api-share":            "50%",
 		"api-quotas":           "ecs:task-definition-modify: 5/s, burst 40\ncodedeploy: 0.5/s",
@@ -80,7 +81,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 			{Container: "side", Value: digest},
 		},
 		Container: []string{"app", "proxy"}, ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
-		Timeout: 90 * time.Minute, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, DryRun: true,
+		Timeout: 90 * time.Minute, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, Rollback: "all", DryRun: true,
 		APIShare: 0.5, APIQuotas: map[string]Quota{"ecs:task-definition-modify": {5, 40}, "codedeploy": {Rate: 0.5}},
 		Region: "ap-northeast-1", Account: "111122223333", RoleARN: "arn:aws:iam::{account}:role/deploy",
 		ExternalID: "x", Cluster: "main", Summary: "off",

@@ -76,6 +76,8 @@ func Table() []Input {
 		{Name: "max-failures", Kind: Budget, Policy: true,
 			Unset:       "no limit inside a wave; the next wave needs a healthy one",
 			Description: "How many environments may fail: `3`, or `10%` of those selected, rounded down. When used up, no further one starts. When given, at most `max-failures + 1 − failed` are in progress at once, unless `max-parallel` says otherwise."},
+		{Name: "rollback", Kind: Choice, Choices: []string{"none", "service", "environment", "all"}, Default: "environment", Policy: true,
+			Description: "What a failed or timed-out service takes back to what ran before: nothing (`none`), the `service` itself, every service that this run changed in its `environment`, or in `all` environments, so that the fleet stays on one version."},
 		{Name: "dry-run", Kind: Boolean, Default: "false",
 			Description: "Print the plan and its cost in API quota and time, change nothing."},
 		{Name: "api-share", Kind: Share, Default: "100%",

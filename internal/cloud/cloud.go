@@ -251,6 +251,10 @@ func (r *role) identify(ctx context.Context, c *Cloud, region fleet.Region) erro
 	return nil
 }
 
+// First returns a context whose calls wait for no other's: what is taken back
+// must not stand behind a thousand deploys.
+func First(ctx context.Context) context.Context { return throttle.WithPriority(ctx, throttle.Undo) }
+
 // pause sleeps, or returns why ctx has ended.
 func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	select {

@@ -110,6 +110,16 @@ func (c *Client) Registered(ctx context.Context, d fleet.Draft, most int) fleet.
 	return ""
 }
 
+// Active tells whether the revision is ACTIVE now, which it need not be any more
+// when it was read: no update may name one that was deregistered.
+func (c *Client) Active(ctx context.Context, arn fleet.ARN) (bool, error) {
+	d, err := c.describe(ctx, string(arn))
+	if err != nil {
+		return false, err
+	}
+	return d.view.Status == "ACTIVE", nil
+}
+
 // Forget makes the next Draft ask AWS again for the newest revision of a
 // family: somebody else may have registered one meanwhile.
 func (c *Client) Forget(family string) { c.location.forget(family) }

@@ -263,7 +263,7 @@ func (s *session) options(environments int) rollout.Options {
 	}
 	o := rollout.Options{
 		Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
-		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Speed: s.Speed, Emit: s.console.event,
+		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Rollback: in.Rollback, Speed: s.Speed, Emit: s.console.event,
 	}
 	if f := in.MaxFailures; f.Given {
 		most := f.Count

@@ -23,6 +23,9 @@ type In struct {
 	Prepare      bool   // register only, and touch no service
 }
 
+// TagMoved begins the warning that a tag means other bytes than those that run.
+const TagMoved = "the tag has moved: "
+
 // Make decides what to do with one service.
 func Make(in In) Plan {
 	primary := in.Seen.Primary()
@@ -54,7 +57,7 @@ func Make(in In) Plan {
 		return p
 	}
 	if in.Moved != "" {
-		p.Warnings = append(p.Warnings, "the tag has moved: "+in.Moved)
+		p.Warnings = append(p.Warnings, TagMoved+in.Moved)
 	}
 	to := p.revision(in)
 	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace})

@@ -11,7 +11,7 @@ import (
 func (s summary) failures() {
 	var broken []group
 	for _, g := range s.groups {
-		if g.first().Status.broken() {
+		if g.first().Status.Broken() {
 			broken = append(broken, g)
 		}
 	}

@@ -72,7 +72,9 @@ func NewLog(services []fleet.ServiceRef) *Log {
 }
 
 // Add records an event. With the EnvironmentEnded of an environment it returns
-// the environment's lines, and true; they are kept no longer. Events of the
+// the environment's lines, and true; they are kept no longer. Where services
+// are taken back afterwards, another EnvironmentEnded returns what has happened
+// since. Events of the
 // whole run are not kept: they belong on a line of their own.
 func (l *Log) Add(e Event) (Group, bool) {
 	l.mu.Lock()
@@ -155,6 +157,9 @@ func (l *Log) place(name string) *place {
 }
 
 func (p *place) add(e Event) {
+	if e.Kind != EnvironmentEnded {
+		p.finished = false // what was done is being taken back
+	}
 	if p.first < 0 {
 		p.first = e.After
 	}
@@ -168,7 +173,7 @@ func (p *place) add(e Event) {
 	case Ended:
 		delete(p.texts, e.Of.Service)
 		if e.Result != nil {
-			p.results = append(p.results, *e.Result)
+			p.end(*e.Result)
 			if text == "" {
 				text = said(e.Result.outcome(), e.Result.why(reasonMost), "")
 			}
@@ -182,6 +187,16 @@ func (p *place) add(e Event) {
 	}
 	p.message = text
 	p.lines = append(p.lines, "+"+clock(e.After)+" "+text)
+}
+
+// end keeps a service's result: the last one, when it is taken back later.
+func (p *place) end(r Result) {
+	i := slices.IndexFunc(p.results, func(old Result) bool { return old.Of == r.Of })
+	if i < 0 {
+		p.results = append(p.results, r)
+	} else {
+		p.results[i] = r
+	}
 }
 
 // doing is what an unfinished environment is counted as.
@@ -199,7 +214,7 @@ func (p *place) doing() string {
 }
 
 func (p *place) broken() bool {
-	return slices.ContainsFunc(p.results, func(r Result) bool { return r.Status.broken() })
+	return slices.ContainsFunc(p.results, func(r Result) bool { return r.Status.Broken() })
 }
 
 func (p *place) well() bool {

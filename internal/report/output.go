@@ -91,11 +91,11 @@ func (r Run) errors() []about {
 		return errs
 	}
 	envs := environments(r.Services)
-	if broken := named(envs, Status.broken); len(broken) > mostAnnotations {
-		errs = r.causes(Status.broken)
+	if broken := named(envs, Status.Broken); len(broken) > mostAnnotations {
+		errs = r.causes(Status.Broken)
 	} else {
 		for _, e := range envs {
-			if e.any(Status.broken) {
+			if e.any(Status.Broken) {
 				errs = append(errs, about{annotation("error", e.name, e.sentence()), []string{e.name}})
 			}
 		}
@@ -107,7 +107,7 @@ func (r Run) errors() []about {
 func (e environment) sentence() string {
 	var parts []string
 	for _, r := range e.results {
-		if r.Status.broken() {
+		if r.Status.Broken() {
 			parts = append(parts, r.Of.Service+": "+said(r.outcome(), r.why(reasonMost), r.hint()))
 		}
 	}

@@ -250,7 +250,7 @@ func TestEqualReasonsAreGrouped(t *testing.T) {
 	for _, r := range []*Result{&a, &b, &c} {
 		r.Status = Failed
 	}
-	got := groups([]Result{c, a, b}, Status.broken)
+	got := groups([]Result{c, a, b}, Status.Broken)
 	if len(got) != 2 || len(got[0].members) != 2 {
 		t.Fatalf("got %d groups, want prod and tenant-b together, and tenant-c", len(got))
 	}

@@ -47,9 +47,9 @@ func (s Status) word() string {
 	return "unknown status " + string(s)
 }
 
-// broken tells whether the service failed, as opposed to was left alone or
+// Broken tells whether the service failed, as opposed to was left alone or
 // interrupted.
-func (s Status) broken() bool { return !s.Well() && s != Cancelled && s != NotStarted }
+func (s Status) Broken() bool { return !s.Well() && s != Cancelled && s != NotStarted }
 
 // outcome is how the service ended, in words and with what runs now. The
 // summary and the annotations say it alike.
@@ -70,7 +70,7 @@ const reasonMost = 4000
 
 // why is the reason in one line of at most so many characters.
 func (r Result) why(limit int) string {
-	if r.Reason == "" && r.Status.broken() {
+	if r.Reason == "" && r.Status.Broken() {
 		return "no reason is known: see the service's events in the console"
 	}
 	return clean(shorten(r.Reason, limit, "…"))

@@ -170,7 +170,7 @@ func (s summary) line(text string) {
 // headline is the verdict.
 func (s summary) headline() string {
 	total := len(s.all)
-	broken := named(s.all, Status.broken)
+	broken := named(s.all, Status.Broken)
 	failed := fmt.Sprintf("%d of %s failed: %s", len(broken), count(total, "environment"), Escape(enumerate(broken, 5)))
 	switch {
 	case len(s.Mistakes) > 0:

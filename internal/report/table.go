@@ -150,7 +150,7 @@ func (r Result) tasks() string {
 	if r.To.TaskDefinition == "" && len(r.To.Images) == 0 {
 		desired = r.From.Desired
 	}
-	if r.Running == 0 && (r.Status == NotStarted || desired == 0 && r.Status.broken()) {
+	if r.Running == 0 && (r.Status == NotStarted || desired == 0 && r.Status.Broken()) {
 		return "–"
 	}
 	return fmt.Sprintf("%d/%d", r.Running, desired)

@@ -25,10 +25,13 @@ const (
 	staleAfter = time.Minute
 )
 
+// nowRuns begins the detail that tells which revisions' tasks run.
+const nowRuns = "running now: "
+
 // diagnosed ends a deployment that has failed, and says why.
-func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) ending {
+func (r *Rollout) diagnosed(u *unit, t tracked, v verdict) ending {
 	r.note(u, report.Note, "%s", v.reason)
-	ctx, cancel := context.WithTimeout(ctx, r.real(diagnosis))
+	ctx, cancel := context.WithTimeout(r.looks.ctx, r.real(diagnosis)) // also when a neighbour's failure ends ctx
 	defer cancel()
 	e := ending{status: v.status, reason: v.reason}
 	cause, details, s := r.causes(ctx, u, t)
@@ -48,10 +51,10 @@ func (r *Rollout) diagnosed(ctx context.Context, u *unit, t tracked, v verdict) 
 
 // timedOut ends a deployment that did not end in its time: it says what was
 // being waited for and what goes on without the run.
-func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time.Duration) ending {
+func (r *Rollout) timedOut(u *unit, t tracked, timeout time.Duration) ending {
 	seen := r.since(t.at)
 	old := seen > staleAfter
-	ctx, cancel := context.WithTimeout(ctx, r.real(diagnosis))
+	ctx, cancel := context.WithTimeout(r.looks.ctx, r.real(diagnosis)) // also when a neighbour's failure ends ctx
 	defer cancel()
 	cause, details, s := r.causes(ctx, u, t)
 	reason := fmt.Sprintf("not deployed in %s, waiting for %s", report.Duration(timeout), r.phase(ctx, u, t))
@@ -67,11 +70,11 @@ func (r *Rollout) timedOut(ctx context.Context, u *unit, t tracked, timeout time
 	if t.trouble != nil {
 		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
-	reason += "; ECS goes on with the deployment"
+	e := ending{status: report.Failed, reason: reason, details: details, running: s.Running, goesOn: goesOn}
 	if old {
-		reason += " or has ended it: see the service's events"
+		e.goesOn += " or has ended it: see the service's events"
 	}
-	return ending{status: report.Failed, reason: reason, details: details, running: s.Running}
+	return e
 }
 
 // phase is what the deployment was waiting for: placing, pulling, health check
@@ -158,7 +161,7 @@ func runningNow(s fleet.Service) []string {
 	if len(parts) == 0 {
 		return nil
 	}
-	return []string{"running now: " + strings.Join(parts, ", ")}
+	return []string{nowRuns + strings.Join(parts, ", ")}
 }
 
 // normal: a task that a scale-in or a deployment stopped on purpose.

@@ -13,6 +13,8 @@ import (
 // tracked is a deployment of ours that is being followed.
 type tracked struct {
 	service  fleet.Service // as last seen
+	sent     time.Time     // when the update that began it was
+	replaces string        // id of the PRIMARY deployment before ours
 	previous fleet.ARN     // the service deployment before ours
 	arn      fleet.ARN     // of our service deployment; empty: not known yet
 	byList   bool          // service deployments cannot be read: judge by DescribeServices
@@ -22,6 +24,8 @@ type tracked struct {
 	trouble  error     // why the last look failed; nil: it did not
 	missing  int       // looks in a row that did not show the service
 	last     fleet.ServiceDeployment
+
+	cannotStop bool // it was tried
 }
 
 // running is how many tasks the service ran when it was last seen, old and new.
@@ -33,7 +37,7 @@ func (t tracked) running() int {
 }
 
 // follow watches a deployment until it has ended or its time has.
-func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
+func (r *Rollout) follow(ctx context.Context, u *unit, t *tracked) ending {
 	if r.options.WaitFor == "started" {
 		return ending{status: report.Deployed, running: t.service.Running, reason: "started and not waited for (wait-for: started)"}
 	}
@@ -41,21 +45,21 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t tracked) ending {
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
 	r.pause(within, firstPoll)
-	v, err := r.watch(within, u, &t)
+	v, err := r.watch(within, u, t)
 	switch {
 	case err == nil && v.reached:
 		return ending{status: report.Deployed, running: t.running(), reason: fmt.Sprintf("%s; the deployment goes on (wait-for: %s)", v.doing, r.options.WaitFor)}
 	// An end that was seen is one, also in the moment when the time is up.
 	case err == nil && v.status == report.Deployed:
-		return r.finish(ctx, within, u, t, timeout)
+		return r.finish(ctx, within, u, *t, timeout)
 	case err == nil:
-		return r.diagnosed(ctx, u, t, v)
+		return r.diagnosed(u, *t, v)
 	case ctx.Err() != nil:
-		return r.cancelled(t)
+		return r.cancelled(ctx, *t)
 	case within.Err() != nil:
-		return r.timedOut(ctx, u, t, timeout)
+		return r.timedOut(u, *t, timeout)
 	}
-	return r.unwatched(t, err)
+	return r.unwatched(*t, err)
 }
 
 // watch looks at a deployment until it is over, and returns the verdict. It
@@ -92,7 +96,10 @@ func (r *Rollout) finish(ctx, within context.Context, u *unit, t tracked, timeou
 	if r.options.WaitFor == "stable" {
 		for {
 			s, err := r.looks.service(within, u)
+			_, given := givenUpFor(ctx)
 			switch {
+			case given:
+				return r.cancelled(ctx, t)
 			case ctx.Err() != nil:
 				return ending{status: report.Cancelled, running: running, reason: "the run was cancelled; the deployment had succeeded, the service was not stable yet"}
 			case within.Err() != nil:
@@ -126,8 +133,12 @@ func unsteady(s fleet.Service) string {
 	return fmt.Sprintf("%d of %d tasks run, %d pending, %d deployments", s.Running, s.Desired, s.Pending, len(s.Deployments))
 }
 
-// cancelled ends a service whose deployment goes on without the run.
-func (r *Rollout) cancelled(t tracked) ending {
+// cancelled ends a service whose deployment goes on without the run, or is to be
+// taken back.
+func (r *Rollout) cancelled(ctx context.Context, t tracked) ending {
+	if why, yes := givenUpFor(ctx); yes {
+		return ending{status: report.Failed, running: t.running(), reason: why, goesOn: goesOn, givenUp: true}
+	}
 	doing := t.doing
 	if doing == "" {
 		doing = "just begun"
@@ -135,7 +146,10 @@ func (r *Rollout) cancelled(t tracked) ending {
 	return ending{status: report.Cancelled, running: t.running(), reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
 }
 
+// goesOn is said of a deployment that nobody has ended.
+const goesOn = "ECS goes on with the deployment"
+
 // unwatched ends a service whose deployment cannot be followed any more.
 func (r *Rollout) unwatched(t tracked, err error) ending {
-	return ending{status: report.Failed, running: t.running(), reason: fmt.Sprintf("the deployment was begun and its end is not known; ECS goes on with it: %v", err)}
+	return ending{status: report.Failed, running: t.running(), reason: fmt.Sprintf("the deployment was begun and its end is not known: %v", err), goesOn: goesOn}
 }

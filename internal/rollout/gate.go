@@ -41,7 +41,7 @@ func (g *gate) enter(ctx context.Context) error {
 		}
 		g.mu.Unlock()
 		if ctx.Err() != nil {
-			return errors.New(cancelledBefore)
+			return errors.New(notBegun(ctx))
 		}
 		if used {
 			return errors.New(g.why())
@@ -53,13 +53,16 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 }
 
-func (g *gate) leave(failed bool) {
+// fail counts an environment as failed, once it is known: that may be long
+// before it leaves, since what it has changed is taken back first.
+func (g *gate) fail() { g.change(func() { g.failed++ }) }
+
+func (g *gate) leave() { g.change(func() { g.active-- }) }
+
+func (g *gate) change(what func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.active--
-	if failed {
-		g.failed++
-	}
+	what()
 	close(g.changed)
 	g.changed = make(chan struct{})
 }

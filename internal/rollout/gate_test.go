@@ -32,7 +32,10 @@ func through(t *testing.T, ctx context.Context, g *gate, fails func(i int) bool)
 			mu.Lock()
 			active--
 			mu.Unlock()
-			g.leave(fails(order))
+			if fails(order) {
+				g.fail()
+			}
+			g.leave()
 		})
 	}
 	wg.Wait()
@@ -76,7 +79,8 @@ func TestTheGateSaysHowManyHaveFailed(t *testing.T) {
 	for _, want := range []string{
 		"not begun: 1 environment has failed and max-failures is 0", "not begun: 2 environments have failed and max-failures is 0",
 	} {
-		g.leave(true)
+		g.fail()
+		g.leave()
 		if got := g.enter(t.Context()); got == nil || got.Error() != want {
 			t.Errorf("%v, want %s", got, want)
 		}

@@ -22,7 +22,9 @@ type ending struct {
 	reason  string
 	details []string
 	running int
-	desired *int // nil: as planned
+	desired *int   // nil: as planned
+	goesOn  string // what AWS goes on with, unless it is taken back
+	givenUp bool   // it was not waited for, since another service has failed
 }
 
 // fault is a panic of ours, told as an error.
@@ -147,7 +149,7 @@ func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
 			s, _ := u.last()
 			u.accept()
 			u.plan.To.TaskDefinition = s.Primary().TaskDefinition
-			return false, r.follow(ctx, u, tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: before(s)}, arn: step.Deployment})
+			return false, r.follow(ctx, u, &tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: before(s)}, arn: step.Deployment})
 		}
 	}
 	return false, ending{status: report.Unchanged, reason: "nothing to do"}
@@ -254,6 +256,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	defer done()
 	t, began, err := r.strategy(u).start(writing, u, s, step)
 	if cloud.Unknown(err) {
+		u.ours = &tracked{sent: time.Now(), service: s, previous: s.Current, replaces: s.Primary().ID, mine: mine{wanted: step.TaskDefinition, before: s.Primary().TaskDefinition}}
 		return false, ending{status: unknownStatus(ctx), running: s.Running, reason: fmt.Sprintf("it is not known whether the deployment began: %v; see which revision the service runs, then run again", err)}
 	}
 	if err != nil {
@@ -265,7 +268,9 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 		return false, ending{status: report.Unchanged, reason: "already runs " + step.TaskDefinition.Name(), running: t.service.Running}
 	}
 	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), t.mine.id)
-	return false, r.follow(ctx, u, t)
+	t.sent, t.replaces = u.accepted, s.Primary().ID
+	u.ours = &t
+	return false, r.follow(ctx, u, u.ours)
 }
 
 // accept starts the service's clock: its first write was accepted.
@@ -286,11 +291,14 @@ func unknownStatus(ctx context.Context) report.Status {
 // trouble ends a service that an error stopped before its update was accepted.
 func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 	s, _ := u.last()
+	why, yes := givenUpFor(ctx)
 	switch {
+	case yes && u.began.Load():
+		return ending{status: report.Failed, running: s.Running, reason: "nothing was deployed after the deployment in progress had been stopped: " + why}
 	case ctx.Err() != nil && u.began.Load():
 		return ending{status: report.Cancelled, running: s.Running, reason: "the run was cancelled after it had stopped the deployment in progress; ECS goes back to the revision before that"}
 	case ctx.Err() != nil:
-		return ending{status: report.NotStarted, reason: cancelledBefore}
+		return ending{status: report.NotStarted, reason: notBegun(ctx)}
 	}
 	return ending{status: report.Failed, running: s.Running, reason: err.Error(), details: details(err)}
 }

@@ -97,9 +97,14 @@ func (o *observers) service(ctx context.Context, u *unit) (fleet.Service, error)
 // freshFor is how old a look at a service may be when the service is updated.
 const freshFor = 30 * time.Second
 
-// glance returns what AWS shows of the service now, give or take freshFor. One
-// call looks at the neighbours in the cluster, too: their turn comes next.
+// glance returns what AWS shows of the service now, give or take freshFor.
 func (r *Rollout) glance(ctx context.Context, u *unit) (fleet.Service, error) {
+	return r.glanceSince(ctx, u, time.Now().Add(-r.real(freshFor)))
+}
+
+// glanceSince returns what AWS has shown of the service at that time or later. One
+// call looks at the neighbours in the cluster, too: their turn comes next.
+func (r *Rollout) glanceSince(ctx context.Context, u *unit, earliest time.Time) (fleet.Service, error) {
 	r.looks.mu.Lock()
 	key := clusterOf(u)
 	turn := r.looks.glances[key]
@@ -112,7 +117,7 @@ func (r *Rollout) glance(ctx context.Context, u *unit) (fleet.Service, error) {
 		return fleet.Service{}, context.Cause(ctx)
 	}
 	defer turn.Release(1)
-	if s, at := u.last(); r.since(at) < freshFor {
+	if s, at := u.last(); !at.Before(earliest) {
 		return s, nil
 	}
 	units := []*unit{u}

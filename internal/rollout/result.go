@@ -15,9 +15,10 @@ import (
 func (r *Rollout) Results() []report.Result {
 	results := make([]report.Result, len(r.units))
 	for i, u := range r.units {
+		ended := u.result.Load()
 		switch {
-		case u.ended.Load():
-			results[i] = u.result
+		case ended != nil:
+			results[i] = *ended
 		case u.began.Load():
 			results[i] = u.row(ending{status: report.Cancelled, reason: "its deployment was under way when this was written"})
 		default:
@@ -39,27 +40,31 @@ func (u *unit) row(e ending) report.Result {
 	return row
 }
 
-// end writes down how a service ended, once.
+// end writes down how a service ended. What is taken back afterwards ends anew.
 func (r *Rollout) end(u *unit, e ending) {
-	u.result = u.row(e)
-	u.result.Strategy, u.result.From, u.result.To = u.plan.Strategy, state(u.plan.From), state(u.plan.To)
-	u.result.Warnings, u.result.Containers = u.plan.Warnings, slices.Sorted(maps.Keys(u.draft.Edits))
+	u.ending.Store(&e)
+	if e.goesOn != "" {
+		e.reason = e.say(e.goesOn)
+	}
+	row := u.row(e)
+	row.Strategy, row.From, row.To = u.plan.Strategy, state(u.plan.From), state(u.plan.To)
+	row.Warnings, row.Containers = u.plan.Warnings, slices.Sorted(maps.Keys(u.draft.Edits))
 	if e.desired != nil {
-		u.result.To.Desired = *e.desired
+		row.To.Desired = *e.desired
 	}
 	if !u.accepted.IsZero() {
-		u.result.Duration = r.since(u.accepted)
+		row.Duration = r.since(u.accepted)
 	}
 	if e.status == report.Planned {
 		planned := report.FromPlan(u.plan)
-		u.result.Steps, u.result.Undo = planned.Steps, planned.Undo
+		row.Steps, row.Undo = planned.Steps, planned.Undo
 	}
 	if unchanged := e.status == report.Planned || e.status == report.NotStarted; unchanged && u.plan.From.TaskDefinition != "" {
 		s, _ := u.last() // what was seen runs still
-		u.result.Running = s.Running
+		row.Running = s.Running
 	}
-	u.ended.Store(true)
-	r.options.Emit(report.Event{After: r.elapsed(), Of: u.ref, Kind: report.Ended, Result: &u.result})
+	u.result.Store(&row)
+	r.options.Emit(report.Event{After: r.elapsed(), Of: u.ref, Kind: report.Ended, Result: &row})
 }
 
 func state(s plan.State) report.State {

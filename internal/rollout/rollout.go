@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,6 +53,8 @@ type Options struct {
 	// MaxFailures is how many environments may fail. Nil: any number inside a
 	// wave, and none for the next wave to begin.
 	MaxFailures *int
+	// Rollback is what a failure takes back: none, service, environment, all.
+	Rollback string
 	// Speed is how many seconds of AWS's clock pass in one real second: 1
 	// except against a simulation that says otherwise. 0 means 1.
 	Speed float64
@@ -66,6 +69,7 @@ type Rollout struct {
 	units   []*unit
 	notes   []string
 	looks   observers
+	giveUp  context.CancelCauseFunc // ends what is under way in the whole run
 }
 
 // unit is one service on its way through the run. Its fields belong to the
@@ -87,10 +91,11 @@ type unit struct {
 	registration *future // nil: nothing to register ahead
 	turn         int     // of the registration, in the order of the waves
 	accepted     time.Time
+	ours         *tracked // the deployment that the run has begun; nil: none
 
 	began  atomic.Bool // its first write was accepted
-	ended  atomic.Bool // result is set, and stays
-	result report.Result
+	ending atomic.Pointer[ending]
+	result atomic.Pointer[report.Result] // nil: not ended, or to be taken back
 }
 
 // New prepares a rollout over the selected environments. It makes no AWS call.
@@ -123,14 +128,34 @@ func (r *Rollout) Plans() []plan.Plan {
 func (r *Rollout) Notes() []string { return r.notes }
 
 // Run carries the plans out and blocks until every service has ended. When ctx
-// ends, nothing new begins, what has begun is left to ECS, and Run returns at
-// once.
+// ends, nothing new begins, not even a rollback, what has begun is left to ECS,
+// and Run returns at once.
 func (r *Rollout) Run(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer r.looks.wait()
 	defer stop()
 	r.looks.start(ctx, r)
 	waves := r.waves()
+	if u := doomed(r.units); u != nil && r.options.Rollback == rollbackAll && ctx.Err() == nil {
+		r.leave(slices.Concat(waves...), "not begun: "+r.brokenBy(u)) // what would be taken back
+		return
+	}
+	within, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	r.giveUp = giveUp
+	r.roll(within, waves)
+	if why := r.because(r.units); why != "" && r.options.Rollback == rollbackAll {
+		r.undo(ctx, r.units, why)
+		for _, wave := range waves {
+			for _, units := range wave {
+				r.environmentEnded(units)
+			}
+		}
+	}
+}
+
+// roll goes wave by wave, until each service has ended or is to be taken back.
+func (r *Rollout) roll(ctx context.Context, waves [][][]*unit) {
 	abandon := r.registerAhead(ctx, waves)
 	defer abandon()
 	gate := newGate(r.options.MaxParallel, r.options.MaxFailures)
@@ -165,7 +190,7 @@ func (r *Rollout) Run(ctx context.Context) {
 func (r *Rollout) blocked(ctx context.Context, g *gate, before [][][]*unit) string {
 	switch {
 	case ctx.Err() != nil:
-		return cancelledBefore
+		return notBegun(ctx)
 	case g.used():
 		return g.why()
 	case r.options.MaxFailures != nil || len(before) == 0:
@@ -174,8 +199,8 @@ func (r *Rollout) blocked(ctx context.Context, g *gate, before [][][]*unit) stri
 	last := before[len(before)-1]
 	for _, units := range last {
 		for _, u := range units {
-			if !u.result.Status.Well() {
-				return fmt.Sprintf("not begun: wave %d is not healthy (%s %s)", u.env.Wave, u.ref, strings.ReplaceAll(string(u.result.Status), "-", " "))
+			if status := u.ending.Load().status; !status.Well() {
+				return fmt.Sprintf("not begun: wave %d is not healthy (%s %s)", u.env.Wave, u.ref, strings.ReplaceAll(string(status), "-", " "))
 			}
 		}
 	}
@@ -193,19 +218,85 @@ func (r *Rollout) begin(ctx context.Context, g *gate, units []*unit) error {
 }
 
 // environment deploys one environment that may begin, its services side by side.
+// Where one of them fails it takes back what the policy says, except in the
+// whole run, which is for Run to do.
 func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
+	within, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	together := r.options.Rollback == rollbackEnvironment
+	if u := doomed(units); u != nil && together {
+		giveUp(&givenUp{r.brokenBy(u)})
+	}
+	fails := sync.OnceFunc(g.fail)
 	var services sync.WaitGroup
 	for _, u := range units {
-		services.Go(func() { r.end(u, r.guarded(ctx, u)) })
+		services.Go(func() {
+			e := r.guarded(within, u)
+			if e.status.Broken() && !e.givenUp {
+				fails()
+				r.broken(giveUp, u)
+			}
+			r.endOrHold(u, e)
+			if r.options.Rollback == rollbackService && e.status.Broken() {
+				r.undo(ctx, []*unit{u}, "")
+			}
+		})
 	}
 	services.Wait()
-	g.leave(failed(units))
+	if why := r.because(units); why != "" && together {
+		r.undo(ctx, units, why)
+	}
+	if failed(units) {
+		fails()
+	}
+	g.leave()
+	r.environmentEnded(units)
+}
+
+// broken ends what is to be taken back with a service that has failed.
+func (r *Rollout) broken(environment context.CancelCauseFunc, u *unit) {
+	switch r.options.Rollback {
+	case rollbackEnvironment:
+		environment(&givenUp{r.brokenBy(u)})
+	case rollbackAll:
+		r.giveUp(&givenUp{r.brokenBy(u)})
+	}
+}
+
+// endOrHold ends a service, unless it is to be taken back.
+func (r *Rollout) endOrHold(u *unit, e ending) {
+	if e.status.Broken() && u.ours != nil && r.options.Rollback != rollbackNone {
+		u.ending.Store(&e)
+		return
+	}
+	r.end(u, e)
+}
+
+// environmentEnded tells that all services of an environment have ended, if they
+// have.
+func (r *Rollout) environmentEnded(units []*unit) {
+	for _, u := range units {
+		if u.result.Load() == nil {
+			return
+		}
+	}
 	r.options.Emit(report.Event{After: r.elapsed(), Of: fleet.ServiceRef{Environment: units[0].env.Name}, Kind: report.EnvironmentEnded})
+}
+
+// doomed is a service of which it is known beforehand that it will fail; nil
+// when there is none.
+func doomed(units []*unit) *unit {
+	for _, u := range units {
+		if e, over := settled(u); over && e.status.Broken() {
+			return u
+		}
+	}
+	return nil
 }
 
 func failed(units []*unit) bool {
 	for _, u := range units {
-		if !u.result.Status.Well() {
+		if !u.ending.Load().status.Well() {
 			return true
 		}
 	}
@@ -216,13 +307,14 @@ func failed(units []*unit) bool {
 func (r *Rollout) leave(environments [][]*unit, why string) {
 	for _, units := range environments {
 		for _, u := range units {
-			if u.err != nil && !errors.Is(u.err, context.Canceled) { // a look that the run's end broke off says nothing of the service
-				r.end(u, ending{status: report.Failed, reason: u.err.Error()})
+			e, over := settled(u)
+			if over && e.status.Broken() && !errors.Is(u.err, context.Canceled) { // a look that the run's end broke off says nothing of the service
+				r.end(u, e)
 			} else {
 				r.end(u, ending{status: report.NotStarted, reason: why})
 			}
 		}
-		r.options.Emit(report.Event{After: r.elapsed(), Of: fleet.ServiceRef{Environment: units[0].env.Name}, Kind: report.EnvironmentEnded})
+		r.environmentEnded(units)
 	}
 }
 
