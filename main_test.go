@@ -31,10 +31,13 @@ var update = flag.Bool("update", false, "rewrite the expected parts of testdata/
 // against the simulated AWS, in virtual time. A scenario has what is given
 //
 //	world.json      the simulated AWS (internal/sim/README.md)
+//	clock           what time it is at the world's start, for machine and AWS
+//	                alike; may be missing: midnight of 2000-01-01, UTC
 //	fleet.yml       the fleet file; may be missing
 //	inputs          "name: value" lines; further lines of a value are indented
 //	cancel          after how long the run is cancelled; may be missing
 //	meanwhile       what somebody else asks of AWS (scenario_test.go); may be missing
+//	later           how long after the run its world is looked at; may be missing: at once
 //	look            what AWS is asked in the end; may be missing
 //
 // and what must come of it, which -update rewrites:
@@ -106,6 +109,13 @@ func play(t *testing.T, archive *txtar.Archive) []txtar.File {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if clock := strings.TrimSpace(section(archive, "clock")); clock != "" {
+			at, err := time.Parse(time.RFC3339, clock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(at))
+		}
 		aws, err := sim.New(world)
 		if err != nil {
 			t.Fatal(err)
@@ -172,13 +182,17 @@ func (p playing) play() []txtar.File {
 		p.Log(stdout.String())
 	}
 	summary := read(p.T, filepath.Join(p.dir, "summary"))
+	seen := len(p.aws.Calls())
 	p.checkLog(stdout.String())
 	p.checkDocument(code, summary)
+	if later := strings.TrimSpace(p.given("later")); later != "" {
+		time.Sleep(p.duration(later))
+	}
 	return p.parts(map[string]string{
 		"log":        annotations(stdout.String()),
 		"summary.md": summary,
 		"outputs":    outputs(p.T, read(p.T, filepath.Join(p.dir, "output"))),
-		"calls":      calls(p.aws.Calls()[before:]),
+		"calls":      calls(p.aws.Calls()[before:seen]),
 		"after":      after(p.T, p.aws, p.world),
 		"seen":       p.look(),
 		"exit":       fmt.Sprintf("%d after %s\n", code, took.Round(time.Second)),
@@ -310,8 +324,9 @@ func after(t *testing.T, aws *sim.AWS, w sim.World) string {
 					if !found {
 						t.Errorf("service %s is gone from the world", name)
 					}
-					all = append(all, fmt.Sprintf("%s/%s: %s %s, %d of %d run%s\n", cluster, name,
-						state.TaskDefinition[strings.LastIndex(state.TaskDefinition, "/")+1:], state.RolloutState, state.Running, state.Desired, images(state)))
+					all = append(all, fmt.Sprintf("%s/%s: %s %s, %d of %d run%s%s\n", cluster, name,
+						state.TaskDefinition[strings.LastIndex(state.TaskDefinition, "/")+1:], state.RolloutState, state.Running, state.Desired, images(state),
+						scaling(aws.ScalableTarget(account, region, cluster, name))))
 				}
 			}
 		}
@@ -329,6 +344,27 @@ func images(s sim.ServiceState) string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, "")
+}
+
+// scaling is what a service's scalable target has, if there is one.
+func scaling(target sim.ScalableTargetState, found bool) string {
+	if !found {
+		return ""
+	}
+	text := fmt.Sprintf("; scales %d–%d", target.Min, target.Max)
+	if target.Suspended != (sim.Suspended{}) {
+		text += fmt.Sprintf(", suspended %+v", target.Suspended)
+	}
+	bound := func(n *int) string {
+		if n == nil {
+			return "·"
+		}
+		return strconv.Itoa(*n)
+	}
+	for _, a := range target.ScheduledActions {
+		text += fmt.Sprintf("; %s: %s, %s–%s", a.Name, strings.TrimSpace(a.Schedule+" "+a.Timezone), bound(a.Min), bound(a.Max))
+	}
+	return text
 }
 
 // annotations are the workflow commands of the log, less groups and masks.

@@ -83,7 +83,8 @@ func (p playing) look() string {
 // ask makes a request as any other client would: without our SDK, throttling
 // or retries.
 func (p playing) ask(r request) []byte {
-	targets := map[string]string{"ecs": "AmazonEC2ContainerServiceV20141113", "ecr": "AmazonEC2ContainerRegistry_V20150921"}
+	targets := map[string]string{"ecs": "AmazonEC2ContainerServiceV20141113", "ecr": "AmazonEC2ContainerRegistry_V20150921",
+		"application-autoscaling": "AnyScaleFrontendService"}
 	service, action, _ := strings.Cut(r.action, ":")
 	req, err := http.NewRequestWithContext(p.Context(), http.MethodPost, fmt.Sprintf("https://%s.%s.amazonaws.com/", service, r.region), strings.NewReader(r.body))
 	if err != nil {
