@@ -16,9 +16,6 @@ type deploymentAlarms struct {
 // alarmEvery is how often a deployment looks at its alarms: a guess.
 const alarmEvery = 10 * time.Second
 
-// alarmFiring says whether a CloudWatch alarm is in the state ALARM.
-func (r *region) alarmFiring(name string) bool { return false }
-
 // firing are those of the names whose alarms fire.
 func (r *region) firing(names []string) []string {
 	fire := []string{}

@@ -142,7 +142,7 @@ func (s Service) numbered(n int) Service {
 	}
 	if s.LoadBalancer != nil {
 		b := *s.LoadBalancer
-		b.TargetGroup, b.Alternate = fill(b.TargetGroup), fill(b.Alternate)
+		b.TargetGroup, b.Alternate, b.Name = fill(b.TargetGroup), fill(b.Alternate), fill(b.Name)
 		s.LoadBalancer = &b
 	}
 	s.CodeDeploy = s.CodeDeploy.numbered(fill)
@@ -260,6 +260,9 @@ func (s Service) request(r *region, definition *taskDefinition) (serviceRequest,
 				"alternateTargetGroupArn": b.alternate(r), "roleArn": r.arnIAM("role/load-balancer"),
 				"productionListenerRule": r.arn("elasticloadbalancing", "listener-rule/app/"+s.Name+"/"+strings.ToLower(fill(s.Name))+"/1/1"),
 			}
+		}
+		if b.Name != "" {
+			r.balancerOf[b.arn(r, b.TargetGroup)], r.balancerOf[b.alternate(r)] = b.Name, b.Name
 		}
 		doc["loadBalancers"] = []any{balancer}
 	}

@@ -82,6 +82,13 @@ func (c *checker) region(path, name string, r Region) {
 	}
 	c.services(path, r)
 	c.targets(path, r)
+	seen := map[string]bool{}
+	for i, a := range r.Alarms {
+		if a.Name == "" || seen[a.Name] {
+			c.wrong(fmt.Sprintf("%s.alarms[%d]", path, i), "the name %q is empty or given twice", a.Name)
+		}
+		seen[a.Name] = true
+	}
 }
 
 func (c *checker) bucket(path, id string, known map[string]size) {
@@ -202,9 +209,13 @@ func (c *checker) faults(w World) {
 	for i, f := range w.TaskFaults {
 		at := fmt.Sprintf("task-faults[%d]", i)
 		if f.Fails == "" {
-			c.wrong(at, "fails is missing: pull, exit, health or capacity")
+			c.wrong(at, "fails is missing: pull, exit, health, capacity, errors or overload")
 		}
-		c.oneOf(at+".fails", f.Fails, "pull", "exit", "health", "capacity")
+		c.oneOf(at+".fails", f.Fails, "pull", "exit", "health", "capacity", "errors", "overload")
+		c.oneOf(at+".target-reason", f.TargetReason, "Target.ResponseCodeMismatch", "Target.Timeout", "Target.FailedHealthChecks")
+		if busy := f.Fails == "errors" || f.Fails == "overload"; f.Tasks < 0 || f.PerMinute < 0 || !busy && f.Tasks+int(f.PerMinute) > 0 {
+			c.wrong(at, "tasks and per-minute are not below 0, and belong to errors and overload")
+		}
 	}
 	c.deploymentFaults(w)
 	for i, f := range w.AnswerFaults {

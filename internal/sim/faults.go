@@ -137,7 +137,7 @@ func (t *task) taskFault() *TaskFault {
 	a := t.region.aws
 	for i := range a.world.TaskFaults {
 		f := &a.world.TaskFaults[i]
-		if f.Fails != "capacity" && t.suffers(f) {
+		if slices.Contains([]string{"pull", "exit", "health"}, f.Fails) && t.suffers(f) {
 			return f
 		}
 	}
@@ -158,7 +158,12 @@ func (t *task) placeless() *TaskFault {
 }
 
 func (t *task) suffers(f *TaskFault) bool {
-	return t.region.aws.holds(f.Where, t.region.account, t.region.name) &&
+	return t.region.aws.holds(f.Where, t.region.account, t.region.name) && t.matches(f)
+}
+
+// matches says whether a fault is meant for the task, whenever.
+func (t *task) matches(f *TaskFault) bool {
+	return glob(f.Account, t.region.account) && glob(f.Region, t.region.name) &&
 		glob(f.Cluster, t.cluster.name) &&
 		(f.Service == "" || t.deployment != nil && glob(f.Service, t.deployment.service.name)) &&
 		glob(f.Group, t.group) &&

@@ -35,7 +35,7 @@ func (c *call) identify(r *http.Request, open bool) (caller, error) {
 	switch {
 	case !ok && open:
 		return caller{account: c.world.DefaultAccount, region: hostRegion(r.Host)}, nil
-	case !ok && c.api.target == "":
+	case !ok && c.wire == queryWire:
 		return caller{}, &apiError{http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token"}
 	case !ok:
 		return caller{}, fault("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -43,7 +43,7 @@ func (c *call) identify(r *http.Request, open bool) (caller, error) {
 	who := caller{key: key, region: region}
 	if s, ok := c.sessions[key]; ok {
 		if !c.clock.Before(s.expires) {
-			return caller{}, expired(c.api)
+			return caller{}, expired(c.wire)
 		}
 		return c.assumed(who, s), nil
 	}
@@ -77,10 +77,10 @@ func twelveDigits(key string) string {
 	return ""
 }
 
-// expired is the answer to old credentials: the query services have an error
-// code of their own.
-func expired(s api) error {
-	if s.target == "" {
+// expired is the answer to old credentials: the query protocol has an error
+// code of its own.
+func expired(p protocol) error {
+	if p == queryWire {
 		return &apiError{http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired"}
 	}
 	return fault("ExpiredTokenException", "The security token included in the request is expired")
@@ -148,7 +148,7 @@ func (c *call) authorize() error {
 		return nil
 	}
 	message := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", c.caller.arn, what, c.resource(), why)
-	if c.api.target == "" {
+	if c.wire == queryWire {
 		return &apiError{http.StatusForbidden, "AccessDenied", message}
 	}
 	return fault("AccessDeniedException", "%s", message)

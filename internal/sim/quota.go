@@ -45,20 +45,25 @@ func fargateBuckets() map[string]size {
 	}
 }
 
-// otherBuckets are the quotas of STS, ECR and CloudWatch Logs.
+// otherBuckets are the quotas of the other services.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
 // The pages give rates; that a burst is one second's worth is a guess.
 func otherBuckets(region string) map[string]size {
 	events, filter := logRates(region)
 	return map[string]size{
-		"sts":                     {600, 600},
-		"ecr:BatchGetImage":       {2000, 2000},
-		"ecr:PutImage":            {10, 10},
-		"logs:GetLogEvents":       {events, events},
-		"logs:FilterLogEvents":    {filter, filter},
-		"logs:DescribeLogStreams": {25, 25}, // 25 in most Regions
+		"sts":                       {600, 600},
+		"ecr:BatchGetImage":         {2000, 2000},
+		"ecr:PutImage":              {10, 10},
+		"logs:GetLogEvents":         {events, events},
+		"logs:FilterLogEvents":      {filter, filter},
+		"logs:DescribeLogStreams":   {25, 25}, // 25 in most Regions
+		"cloudwatch:DescribeAlarms": {9, 9},
+		"cloudwatch:GetMetricData":  {500, 500},
+		"elasticloadbalancing:read": {10, 40},
 		// No number is published for DescribeImages: a guess, high enough not
 		// to matter.
 		"ecr:DescribeImages": {1000, 1000},

@@ -21,6 +21,8 @@ type region struct {
 	targets       map[string]*scalableTarget // by resource id
 	shared        map[string]*taskDefinition // of the world's services, by their text
 	codeDeploy    *codeDeploy
+	alarms        []Alarm
+	balancerOf    map[string]string // ARN of a target group → name of its load balancer, where the world says
 }
 
 type tag struct {
@@ -50,6 +52,8 @@ func (a *AWS) regionOf(account, name string) *region {
 		targets:      map[string]*scalableTarget{},
 		shared:       map[string]*taskDefinition{},
 		codeDeploy:   newCodeDeploy(w.OtherApplications),
+		alarms:       w.Alarms,
+		balancerOf:   map[string]string{},
 	}
 	a.regions[id] = r
 	return r

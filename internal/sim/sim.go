@@ -1,7 +1,7 @@
 // Package sim is AWS in memory: an http.Handler that speaks the wire protocols
-// of ECS, CodeDeploy, Application Auto Scaling, STS, ECR and CloudWatch Logs,
-// with AWS's quotas, validation, task life cycles and every kind of
-// deployment. Tests, the demo and any other client
+// of ECS, CodeDeploy, Application Auto Scaling, STS, ECR, Elastic Load
+// Balancing, CloudWatch and its Logs, with AWS's quotas, validation, task life
+// cycles and every kind of deployment. Tests, the demo and any other client
 // (SDKs, the AWS CLI) use it in place of AWS.
 //
 // Its one idea is that the world moves lazily: what happens in AWS between two

@@ -307,7 +307,7 @@ func (t *task) render(tags bool) map[string]any {
 	out := map[string]any{
 		"taskArn": t.arn(), "clusterArn": t.cluster.arn(), "taskDefinitionArn": t.definition.arn(),
 		"group": t.group, "lastStatus": t.last, "desiredStatus": t.desired, "healthStatus": t.health,
-		"createdAt": stamp(t.created), "containers": t.renderContainers(), "attachments": []any{}, "attributes": []any{},
+		"createdAt": stamp(t.created), "containers": t.renderContainers(), "attachments": t.renderAttachments(), "attributes": []any{},
 		"availabilityZone": t.region.name + "a", "version": 1, "enableExecuteCommand": false, "tags": []tag{},
 	}
 	for key, s := range map[string]string{
@@ -342,7 +342,7 @@ func (t *task) renderContainers() []any {
 		out := map[string]any{
 			"containerArn": t.region.arn("ecs", "container/"+t.cluster.name+"/"+t.id+"/"+c.name), "taskArn": t.arn(),
 			"name": c.name, "image": c.image, "lastStatus": c.last, "healthStatus": t.health,
-			"networkBindings": []any{}, "networkInterfaces": []any{}, "cpu": fmt.Sprint(c.cpu),
+			"networkBindings": []any{}, "networkInterfaces": t.renderInterfaces(), "cpu": fmt.Sprint(c.cpu),
 		}
 		if c.exit != nil {
 			out["exitCode"] = *c.exit
@@ -356,6 +356,26 @@ func (t *task) renderContainers() []any {
 		all = append(all, out)
 	}
 	return all
+}
+
+// hasInterface says whether the task has a network interface of its own by now.
+func (t *task) hasInterface() bool {
+	return t.definition.known.NetworkMode == "awsvpc" && t.last != "PROVISIONING"
+}
+
+func (t *task) renderInterfaces() []any {
+	if !t.hasInterface() {
+		return []any{}
+	}
+	return []any{map[string]any{"attachmentId": t.id[:8] + "-eni", "privateIpv4Address": t.address()}}
+}
+
+func (t *task) renderAttachments() []any {
+	if !t.hasInterface() {
+		return []any{}
+	}
+	detail := []any{map[string]any{"name": "privateIPv4Address", "value": t.address()}}
+	return []any{map[string]any{"id": t.id[:8] + "-eni", "type": "ElasticNetworkInterface", "status": "ATTACHED", "details": detail}}
 }
 
 // size is the task's cpu or memory as stored; empty where it has none.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -19,8 +20,8 @@ import (
 // one file with a table of actions; apis() lists them.
 type api struct {
 	name    string // as in IAM actions and credential scopes
-	target  string // prefix of X-Amz-Target; empty: the query protocol
-	version string // API version, of the query protocol's name space
+	target  string // prefix of X-Amz-Target, and service of rpc-v2-cbor's paths; empty: the query protocol alone
+	version string // API version, of the query protocol's name space; empty: no query protocol
 	actions map[string]action
 }
 
@@ -32,7 +33,7 @@ type action struct {
 }
 
 func apis() []api {
-	return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI(), autoscalingAPI(), codeDeployAPI()}
+	return []api{ecsAPI(), stsAPI(), ecrAPI(), logsAPI(), autoscalingAPI(), codeDeployAPI(), elbAPI(), cloudWatchAPI()}
 }
 
 // call is one request on its way.
@@ -42,10 +43,22 @@ type call struct {
 	name   string // of the action
 	caller caller
 	region *region // of the caller's account
-	body   []byte
+	wire   protocol
+	body   []byte        // JSON, or the form of the query protocol
 	id     string        // request id
 	delay  time.Duration // simulated time that the answer takes
 }
+
+// protocol is how a request is written, and its answer. Some services speak
+// several: the newest SDKs write rpc-v2-cbor to CloudWatch, older ones and most
+// CLIs the query protocol.
+type protocol int
+
+const (
+	jsonWire  protocol = iota // AWS JSON
+	queryWire                 // a form, answered in XML
+	cborWire                  // rpc-v2-cbor
+)
 
 // apiError is an answer that is an error.
 type apiError struct {
@@ -74,6 +87,9 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", reply.mediaType)
+	if reply.mediaType == cborType {
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	}
 	w.Header().Set("X-Amzn-Requestid", reply.id)
 	w.Header().Set("Content-Length", strconv.Itoa(len(reply.text)))
 	w.WriteHeader(reply.status)
@@ -119,10 +135,17 @@ func (a *AWS) handle(r *http.Request, body []byte) (reply, time.Duration) {
 		record.Throttled = strings.HasPrefix(record.Code, "Throttl")
 	}
 	a.calls = append(a.calls, record)
-	if c.api.name != "" && c.api.target == "" {
-		return c.xmlReply(answer, err), c.delay
+	return c.reply(answer, err), c.delay
+}
+
+func (c *call) reply(answer any, err error) reply {
+	switch {
+	case c.wire == cborWire:
+		return c.cborReply(answer, err)
+	case c.wire == queryWire && c.api.name != "":
+		return c.xmlReply(answer, err)
 	}
-	return c.jsonReply(answer, err), c.delay
+	return c.jsonReply(answer, err)
 }
 
 // serve is the way of a request: which action, whose, within its quota,
@@ -149,16 +172,25 @@ func (c *call) serve(r *http.Request, record *Call) (any, error) {
 }
 
 // route finds the action. JSON services name it in a header, query services in
-// the form.
+// the form, rpc-v2-cbor in the path.
 func (c *call) route(r *http.Request) (action, error) {
 	prefix, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	version := ""
-	if prefix == "" {
-		form, _ := url.ParseQuery(string(c.body))
+	rest, rpc := strings.CutPrefix(r.URL.Path, "/service/")
+	switch {
+	case rpc:
+		prefix, name, _ = strings.Cut(rest, "/operation/")
+		c.wire = cborWire
+		if err := c.bodyFromCBOR(); err != nil {
+			return action{}, err
+		}
+	case prefix == "":
+		c.wire = queryWire
+		form := c.form()
 		name, version = form.Get("Action"), form.Get("Version")
 	}
 	for _, s := range c.apis {
-		if s.target != prefix || prefix == "" && s.version != version {
+		if version == "" && s.target != prefix || version != "" && s.version != version {
 			continue
 		}
 		c.api, c.name = s, name
@@ -166,16 +198,19 @@ func (c *call) route(r *http.Request) (action, error) {
 			return act, nil
 		}
 	}
-	if c.api.name != "" && prefix == "" {
+	if c.api.name != "" && c.wire == queryWire {
 		return action{}, fault("InvalidAction", "Could not find operation %s for version %s", name, version)
 	}
 	return action{}, fault("UnknownOperationException", "")
 }
 
-// decode reads the members of a JSON request into a struct. As in AWS, members
-// that the struct does not know are ignored, names are case-sensitive, and a
-// value of a wrong type is a SerializationException.
+// decode reads the members of a request into a struct, whose JSON names are the
+// members'. As in AWS, members that the struct does not know are ignored, names
+// are case-sensitive, and a value of a wrong type is a SerializationException.
 func (c *call) decode(into any) error {
+	if c.wire == queryWire {
+		return fromForm(c.form(), "", reflect.ValueOf(into).Elem())
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(c.body, &members); err != nil {
 		return fault("SerializationException", "%s", "the request is no JSON object")
@@ -285,4 +320,26 @@ type stamp time.Time
 
 func (s stamp) MarshalJSON() ([]byte, error) {
 	return []byte(strconv.FormatFloat(float64(time.Time(s).UnixMilli())/1000, 'f', 3, 64)), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *stamp) UnmarshalJSON(b []byte) error {
+	seconds, err := strconv.ParseFloat(string(b), 64)
+	if err != nil {
+		return &json.UnmarshalTypeError{Value: "string", Type: reflect.TypeFor[time.Time]()}
+	}
+	*s = stamp(time.UnixMilli(int64(math.Round(seconds * 1000))).UTC())
+	return nil
+}
+
+// MarshalText writes the query protocol's form.
+func (s stamp) MarshalText() ([]byte, error) {
+	return []byte(time.Time(s).UTC().Format("2006-01-02T15:04:05.000Z")), nil
+}
+
+// UnmarshalText reads the query protocol's form.
+func (s *stamp) UnmarshalText(b []byte) error {
+	t, err := time.Parse(time.RFC3339, string(b))
+	*s = stamp(t.UTC())
+	return err
 }

@@ -93,6 +93,22 @@ type Region struct {
 	// OtherApplications is how many CodeDeploy applications there are besides
 	// those of the services' groups.
 	OtherApplications int `json:"other-applications,omitempty"`
+	// Alarms of CloudWatch.
+	Alarms []Alarm `json:"alarms,omitempty"`
+}
+
+// Alarm is a CloudWatch alarm: OK, except while it fires.
+type Alarm struct {
+	Name      string   `json:"name"`
+	Composite bool     `json:"composite,omitempty"` // made of other alarms
+	Firing    []Window `json:"firing,omitempty"`
+	Reason    string   `json:"reason,omitempty"` // why it fires; empty: AWS's words
+}
+
+// Window is a time between two instants.
+type Window struct {
+	From  Duration `json:"from,omitempty"`
+	Until Duration `json:"until,omitempty"` // 0: for ever
 }
 
 // Quota is a token bucket's size. Nil fields keep what was before.
@@ -170,6 +186,9 @@ type LoadBalancer struct {
 	// Alternate is the other target group of a service whose traffic is
 	// shifted, name or ARN; empty: TargetGroup and "-alternate".
 	Alternate string `json:"alternate,omitempty"`
+	// Name of the Application Load Balancer; empty: the target group's. The
+	// same name makes services share one.
+	Name string `json:"name,omitempty"`
 }
 
 // Timing is how long a task spends in each state. Nil fields have the
@@ -226,9 +245,21 @@ type TaskFault struct {
 	// Fails is "pull" (the image cannot be pulled), "exit" (the container ends
 	// After it has started, with ExitCode), "health" (health checks never
 	// pass) or "capacity" (the task finds no place while the fault holds).
+	// Two hit tasks that run, while the fault holds: "errors" (PerMinute
+	// requests get a 5xx from each task), and "overload" (PerMinute requests to
+	// each get a 504 from the load balancer, and its target is unhealthy; not
+	// for so long that ECS would replace it).
 	Fails    string   `json:"fails"`
 	After    Duration `json:"after,omitempty"`
 	ExitCode int      `json:"exit-code,omitempty"`
+	// Tasks is how many of each service "errors" or "overload" hits, the oldest
+	// first; 0: all.
+	Tasks     int     `json:"tasks,omitempty"`
+	PerMinute float64 `json:"per-minute,omitempty"`
+	// TargetReason is why the target of a task that fails "health" or
+	// "overload" is unhealthy; empty: Target.ResponseCodeMismatch, or
+	// Target.Timeout.
+	TargetReason string `json:"target-reason,omitempty"`
 	// Reason replaces the text that AWS would give.
 	Reason string `json:"reason,omitempty"`
 	// Log lines that the container writes when it starts.

@@ -146,7 +146,7 @@ func TestNewTellsEverythingThatIsWrongWithAWorld(t *testing.T) {
 		region + `services[0]: the service a/b exists twice`,
 		region + `services[1]: the task definition "nothing:1" is not listed in task-definitions`,
 		region + `services[1].circuit-breaker: "maybe" is not one of off, on, rollback`,
-		`world: task-faults[0].fails: "somehow" is not one of pull, exit, health, capacity`,
+		`world: task-faults[0].fails: "somehow" is not one of pull, exit, health, capacity, errors, overload`,
 		`world: answer-faults[0].action: "UpdateService" is no action such as "ecs:UpdateService"`,
 		`world: answer-faults[0]: has neither a code nor a delay, and so does nothing`,
 	}
