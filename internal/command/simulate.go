@@ -31,6 +31,7 @@ func Simulate(ctx context.Context, p Process) int {
 		fmt.Fprintln(p.Stdout, "simulate:", err)
 		return 2
 	}
+	aws.ForgetCalls() // nobody asks for them
 	listener, err := net.Listen("tcp", *address)
 	if err != nil {
 		fmt.Fprintln(p.Stdout, "simulate:", err)

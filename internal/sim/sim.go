@@ -49,6 +49,7 @@ type AWS struct {
 	random    *rand.Rand
 	tasksMade int
 	calls     []Call
+	forgetful bool
 }
 
 // New makes a simulation of a world. The error lists everything that is wrong
@@ -96,6 +97,13 @@ type Call struct {
 	Code      string // the error's code; empty: success
 	Throttled bool
 	Client    string // access key id
+}
+
+// ForgetCalls keeps Calls empty from now on, for a server that runs for days.
+func (a *AWS) ForgetCalls() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.calls, a.forgetful = nil, true
 }
 
 // Calls are all requests so far, in the order of their arrival.

@@ -134,7 +134,9 @@ func (a *AWS) handle(r *http.Request, body []byte) (reply, time.Duration) {
 		record.Code = asAPIError(err).Code
 		record.Throttled = strings.HasPrefix(record.Code, "Throttl")
 	}
-	a.calls = append(a.calls, record)
+	if !a.forgetful {
+		a.calls = append(a.calls, record)
+	}
 	return c.reply(answer, err), c.delay
 }
 

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -220,4 +222,28 @@ func FuzzReadWorld(f *testing.F) {
 		// Whatever can be read is either refused or built without a panic.
 		_, _ = New(w)
 	})
+}
+
+func TestAServerForgetsItsCalls(t *testing.T) {
+	aws, err := New(World{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func() {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://ecs.us-east-1.amazonaws.com/", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Amz-Target", "AmazonEC2ContainerServiceV20141113.ListClusters")
+		aws.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	ask()
+	if n := len(aws.Calls()); n != 1 {
+		t.Errorf("%d calls are kept, want 1", n)
+	}
+	aws.ForgetCalls()
+	ask()
+	if n := len(aws.Calls()); n != 0 {
+		t.Errorf("%d calls are kept, want none", n)
+	}
 }
