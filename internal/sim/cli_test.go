@@ -116,6 +116,53 @@ func TestCLIScalesAServiceAndSchedulesTheNight(t *testing.T) {
 	}
 }
 
+func TestCLIDeploysWithCodeDeploy(t *testing.T) {
+	var now Duration
+	world := codeDeployed(func(g *DeploymentGroup) {
+		g.Config, g.TerminationWait = "CodeDeployDefault.ECSLinear10PercentEvery1Minutes", &now
+	})
+	world.Speed = 900
+	c, a := newCLI(t, world)
+	c.must("ecs", "register-task-definition", "--family", "rails", "--network-mode", "awsvpc", "--requires-compatibilities", "FARGATE", "--cpu", "256",
+		"--memory", "512", "--container-definitions", `[{"name":"app","image":"`+image("v2")+`"}]`)
+	spec := appSpecText("arn:aws:ecs:"+ireland+":"+account+":task-definition/rails:42", balancer{Container: "app", Port: 3000}, nil)
+	id := c.must("deploy", "create-deployment", "--application-name", theApplication, "--deployment-group-name", theGroup, "--query", "deploymentId",
+		"--revision", string(mustJSON(js{"revisionType": "AppSpecContent", "appSpecContent": js{"content": spec}})))
+	time.Sleep(2 * time.Second) // half an hour
+	if got := c.must("deploy", "get-deployment", "--deployment-id", id, "--query", "deploymentInfo.[status,creator,computePlatform]"); got != "Succeeded\tuser\tECS" {
+		t.Errorf("it ended %s", got)
+	}
+	if got := c.must("deploy", "get-deployment-target", "--deployment-id", id, "--target-id", "main:rails", "--query", "deploymentTarget.ecsTarget.taskSetsInfo[?taskSetLabel=='Green'].trafficWeight"); got != "100" {
+		t.Errorf("the new task set has %s %%", got)
+	}
+	if s, _ := a.Service(account, ireland, "main", "rails"); s.Images["app"][image("v2")] != 2 {
+		t.Errorf("%+v", s)
+	}
+	out, err := c.run("ecs", "update-service", "--cluster", "main", "--service", "rails", "--task-definition", "rails:42")
+	if err == nil || !strings.Contains(out, "Unable to update task definition on services with a CODE_DEPLOY deployment controller.") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestCLIFollowsABlueGreenDeployment(t *testing.T) {
+	world := native("BLUE_GREEN", func(s *Service) { s.Hooks = []Hook{{Stages: []string{"POST_SCALE_UP"}}} })
+	world.Speed = 900
+	c, a := newCLI(t, world)
+	c.must("ecs", "update-service", "--cluster", "main", "--service", "rails", "--force-new-deployment", "--query", "service.serviceArn")
+	time.Sleep(time.Second) // a quarter of an hour: it waits at the hook
+	arn := c.must("ecs", "list-service-deployments", "--cluster", "main", "--service", "rails", "--status", "IN_PROGRESS", "--query", "serviceDeployments[0].serviceDeploymentArn")
+	got := c.must("ecs", "describe-service-deployments", "--service-deployment-arns", arn, "--query",
+		"serviceDeployments[0].[status,lifecycleStage,targetServiceRevision.runningTaskCount,deploymentConfiguration.strategy]")
+	if got != "IN_PROGRESS\tPOST_SCALE_UP\t2\tBLUE_GREEN" {
+		t.Errorf("it is described as %s", got)
+	}
+	c.must("ecs", "stop-service-deployment", "--service-deployment-arn", arn, "--stop-type", "ROLLBACK")
+	time.Sleep(time.Second)
+	if s, _ := a.Service(account, ireland, "main", "rails"); s.ServiceDeployment != "ROLLBACK_SUCCESSFUL" || s.Running != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestCLIShowsAWSsErrorsForWrongParameters(t *testing.T) {
 	world := rails(nil)
 	world.Start = time.Date(2026, 1, 31, 4, 5, 6, 0, time.UTC)

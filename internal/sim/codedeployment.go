@@ -311,8 +311,11 @@ func (d *codeDeployment) passed(e *lifecycleEvent) bool {
 	if d.undoes == nil && d.fault(e.name) != nil {
 		return false // it waits for its failure
 	}
-	hook := d.spec.hooks[strings.ToLower(e.name)]
-	return hook == "" || d.undoes != nil || d.clock().Sub(e.started) >= d.group.region.aws.timing.hook
+	lasts := d.group.region.aws.timing.hook
+	if d.spec.hooks[strings.ToLower(e.name)] == "" || d.undoes != nil {
+		lasts = 1 // until the next look
+	}
+	return d.clock().Sub(e.started) >= lasts
 }
 
 // shifted takes the steps of the traffic that are due; true: all of it has

@@ -358,3 +358,28 @@ func (d *deployment) taskSetInfo(label string) map[string]any {
 		"status": d.setStatus(), "trafficWeight": d.production, "targetGroup": map[string]string{"name": groupName(d.targetGroup())}, "taskSetLabel": label,
 	}
 }
+
+// codeDeployed are the services that a request of CodeDeploy speaks of.
+func (c *call) codeDeployed() []*service {
+	var in struct {
+		groupRequest
+		deploymentRequest
+	}
+	if c.api.name != "codedeploy" || c.decode(&in) != nil {
+		return nil
+	}
+	var all []*service
+	if a := c.region.codeDeploy.applications[in.Application]; a != nil {
+		for _, name := range append(in.Groups, in.Group) {
+			if g := a.groups[name]; g != nil {
+				all = append(all, g.service)
+			}
+		}
+	}
+	for _, id := range append(in.IDs, in.ID) {
+		if d := c.region.codeDeploy.deployments[id]; d != nil {
+			all = append(all, d.group.service)
+		}
+	}
+	return all
+}

@@ -101,6 +101,9 @@ func (c *call) about() subject {
 			s.clusters = append(s.clusters, cluster)
 		}
 	}
+	for _, about := range c.codeDeployed() {
+		s.clusters, s.services = append(s.clusters, about.cluster.name), append(s.services, about.name)
+	}
 	if len(s.clusters) == 0 && c.api.name == "ecs" {
 		s.clusters = []string{"default"}
 	}
