@@ -35,6 +35,7 @@ var update = flag.Bool("update", false, "rewrite the expected parts of testdata/
 //	                alike; may be missing: midnight of 2000-01-01, UTC
 //	fleet.yml       the fleet file; may be missing
 //	inputs          "name: value" lines; further lines of a value are indented
+//	run             GITHUB_RUN_ID and GITHUB_RUN_ATTEMPT; may be missing: the run's number, and 1
 //	cancel          after how long the run is cancelled; may be missing
 //	meanwhile       what somebody else asks of AWS (scenario_test.go); may be missing
 //	later           how long after the run its world is looked at; may be missing: at once
@@ -171,7 +172,7 @@ func (p playing) play() []txtar.File {
 	others.Go(func() { p.meanwhile(start, requests[n:]) })
 	before := len(p.aws.Calls())
 	var stdout bytes.Buffer
-	getenv, environ := environment(p.T, p.dir, p.given("inputs"), p.number)
+	getenv, environ := environment(p.T, p.dir, p.given("inputs"), p.given("run"), p.number)
 	code := run(ctx, command.Process{
 		Getenv: getenv, Environ: environ, Stdout: &stdout,
 		Transport: sim.RoundTripper(p.aws), ReadFile: p.fleet,
@@ -256,10 +257,14 @@ func (p playing) fleet(path string) ([]byte, error) {
 }
 
 // environment is what the runner sets for a step with these inputs.
-func environment(t *testing.T, dir, inputs string, number int) (getenv func(string) string, environ []string) {
+func environment(t *testing.T, dir, inputs, run string, number int) (getenv func(string) string, environ []string) {
+	id, attempt := strconv.Itoa(number), "1"
+	if fields := strings.Fields(run); len(fields) == 2 {
+		id, attempt = fields[0], fields[1]
+	}
 	env := map[string]string{
 		"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY": filepath.Join(dir, "summary"),
-		"ECS_FLEET_RESULT": filepath.Join(dir, "result.json"), "GITHUB_RUN_ID": strconv.Itoa(number), "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": "shop/release",
+		"ECS_FLEET_RESULT": filepath.Join(dir, "result.json"), "GITHUB_RUN_ID": id, "GITHUB_RUN_ATTEMPT": attempt, "GITHUB_REPOSITORY": "shop/release", "GITHUB_SHA": "5ca1ab1e",
 	}
 	var name string
 	for line := range strings.Lines(inputs) {

@@ -28,6 +28,7 @@ type Inputs struct {
 	MaxParallel        int           // 0: no limit
 	MaxFailures        MaxFailures
 	Rollback           string // none, service, environment, all
+	AllowOlder         bool
 	DryRun             bool
 	APIShare           float64          // above 0, up to 1
 	APIQuotas          map[string]Quota // by name of the bucket
@@ -86,6 +87,7 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		MaxParallel:        read(p, "max-parallel", parseCount),
 		MaxFailures:        read(p, "max-failures", parseMaxFailures),
 		Rollback:           p.choice("rollback"),
+		AllowOlder:         read(p, "allow-older", parseBool),
 		DryRun:             read(p, "dry-run", parseBool),
 		APIShare:           read(p, "api-share", parseShare),
 		APIQuotas:          quotas(lines(p, "api-quotas", quotaParser(known.Buckets))),

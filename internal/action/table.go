@@ -78,6 +78,8 @@ func Table() []Input {
 			Description: "How many environments may fail: `3`, or `10%` of those selected, rounded down. When used up, no further one starts. When given, at most `max-failures + 1 − failed` are in progress at once, unless `max-parallel` says otherwise."},
 		{Name: "rollback", Kind: Choice, Choices: []string{"none", "service", "environment", "all"}, Default: "environment", Policy: true,
 			Description: "What a failed or timed-out service takes back to what ran before: nothing (`none`), the `service` itself, every service that this run changed in its `environment`, or in `all` environments, so that the fleet stays on one version."},
+		{Name: "allow-older", Kind: Boolean, Default: "false", Policy: true,
+			Description: "Deploy also where a newer workflow run of this repository has been. Otherwise such services are left alone: the job of an older release that was re-run, or had to wait, must not undo a newer one."},
 		{Name: "dry-run", Kind: Boolean, Default: "false",
 			Description: "Print the plan and its cost in API quota and time, change nothing."},
 		{Name: "api-share", Kind: Share, Default: "100%",

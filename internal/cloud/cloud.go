@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -52,6 +53,8 @@ type Options struct {
 	Transport http.RoundTripper  // nil: the SDK's own, over the network
 	Throttle  *throttle.Registry // required
 	Session   string             // session name of assumed roles: 2-64 of [\w+=,.@-]
+	Run       fleet.Run          // stands on the revisions that are registered; zero: nothing does
+	Commit    string             // stands there as well; empty: it does not
 }
 
 // Cloud makes clients. Safe for concurrent use.
@@ -105,6 +108,8 @@ type Client struct {
 	location *location
 	ecs      *ecs.Client
 	logs     *cloudwatchlogs.Client
+
+	untagged atomic.Bool // tags of the run were refused
 	scaling  *autoscaling.Client
 }
 

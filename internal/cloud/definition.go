@@ -142,7 +142,14 @@ func (c *Client) Register(ctx context.Context, d fleet.Draft, turn int) (fleet.A
 	if err != nil {
 		return "", err
 	}
-	made, err := c.register(ctx, d.Base.Family, edited(from.content, d.Edits))
+	content := edited(from.content, d.Edits)
+	marked, tags := c.marked(content)
+	made, err := c.register(ctx, d.Base.Family, content, marked)
+	if tags && Denied(err) {
+		// Tags need a permission of their own, and no deployment needs ours.
+		c.untagged.Store(true)
+		made, err = c.register(ctx, d.Base.Family, content, content)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -160,8 +167,10 @@ func (c *Client) Register(ctx context.Context, d fleet.Draft, turn int) (fleet.A
 // begun anew, after a look at what the last one left behind.
 const registerAttempts = 5
 
-func (c *Client) register(ctx context.Context, family string, content object) (*definition, error) {
-	body, err := json.Marshal(content)
+// register registers content as it is when marked, which is the same but for tags
+// of the run.
+func (c *Client) register(ctx context.Context, family string, content, marked object) (*definition, error) {
+	body, err := json.Marshal(marked)
 	if err != nil {
 		return nil, fmt.Errorf("task definition %q: %w", family, err)
 	}
@@ -250,19 +259,23 @@ func decode(raw rawBody) (*definition, error) {
 	for _, field := range answerOnly {
 		delete(d.content, field)
 	}
+	d.view.Run = runOf(answer.Tags)
 	if tags := ownTags(answer.Tags); len(tags) > 0 {
 		d.content["tags"] = tags
 	}
 	return d, nil
 }
 
-// ownTags leaves out the tags that AWS itself put there: names beginning with
-// "aws:" are reserved, and registering one is refused.
+// ownTags leaves out the tags that AWS itself put there (names beginning with
+// "aws:" are reserved, and registering one is refused), and the marks of the run
+// that registered the revision: equal revisions are to be equal whoever made them.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
 func ownTags(tags []any) []any {
 	var own []any
 	for _, t := range tags {
-		if tag, ok := t.(object); ok && !strings.HasPrefix(strings.ToLower(fmt.Sprint(tag["key"])), "aws:") {
+		tag, ok := t.(object)
+		name := strings.ToLower(fmt.Sprint(tag["key"]))
+		if ok && !strings.HasPrefix(name, "aws:") && name != runTag && name != commitTag {
 			own = append(own, tag)
 		}
 	}

@@ -33,7 +33,9 @@ const (
 func (c *Client) Services(ctx context.Context, cluster string, names []string) (map[string]fleet.Service, error) {
 	found := make(map[string]fleet.Service, len(names))
 	for chunk := range slices.Chunk(names, ServicesPerCall) {
-		out, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: chunk})
+		out, err := c.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
+			Cluster: &cluster, Services: chunk, Include: []types.ServiceField{types.ServiceFieldTags},
+		})
 		if code(err) == "ClusterNotFoundException" {
 			return nil, &MissingError{What: fmt.Sprintf("cluster %q (account %s, %s)", cluster, c.Account, c.Region), There: c.clusters(ctx)}
 		}
@@ -208,6 +210,11 @@ func service(s types.Service) fleet.Service {
 		v.Pace = pace(*dc)
 	}
 	v.Strategy = strategyName(v.Controller, strategy)
+	for _, t := range s.Tags {
+		if aws.ToString(t.Key) == runTag {
+			v.Run = fleet.ParseRun(aws.ToString(t.Value))
+		}
+	}
 	for _, d := range s.Deployments {
 		v.Deployments = append(v.Deployments, deployment(d))
 	}

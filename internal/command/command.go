@@ -172,7 +172,7 @@ func (s *session) refuse(mistakes []error) {
 func (s *session) deploy(ctx context.Context, environments []fleet.Environment) {
 	s.console = newConsole(s.action, environments, s.record.Started, s.Speed)
 	registry := throttle.New(s.limits())
-	aws, err := cloud.New(ctx, cloud.Options{Transport: s.Transport, Throttle: registry, Session: s.sessionName()})
+	aws, err := cloud.New(ctx, cloud.Options{Transport: s.Transport, Throttle: registry, Session: s.sessionName(), Run: s.workflowRun(), Commit: s.Getenv("GITHUB_SHA")})
 	if err != nil {
 		s.refuse([]error{err})
 		return
@@ -263,7 +263,7 @@ func (s *session) options(environments int) rollout.Options {
 	}
 	o := rollout.Options{
 		Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
-		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Rollback: in.Rollback, Speed: s.Speed, Emit: s.console.event,
+		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
 	}
 	if f := in.MaxFailures; f.Given {
 		most := f.Count
@@ -273,6 +273,11 @@ func (s *session) options(environments int) rollout.Options {
 		o.MaxFailures = &most
 	}
 	return o
+}
+
+// workflowRun is the run of GitHub Actions that this is; zero elsewhere.
+func (s *session) workflowRun() fleet.Run {
+	return fleet.ParseRun(fmt.Sprintf("%s:%s.%s", s.Getenv("GITHUB_REPOSITORY"), s.Getenv("GITHUB_RUN_ID"), s.Getenv("GITHUB_RUN_ATTEMPT")))
 }
 
 // sessionName tells in CloudTrail which run a role was assumed by.

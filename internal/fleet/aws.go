@@ -29,6 +29,10 @@ type Service struct {
 	// Events are the newest service events, newest first.
 	Events []ServiceEvent
 
+	// Run is the run that has last made the service run a revision that was
+	// there already; zero where none is known. See TaskDefinition.Run.
+	Run Run
+
 	MinimumHealthyPercent int
 	MaximumPercent        int
 	CircuitBreaker        bool
@@ -148,6 +152,7 @@ type TaskDefinition struct {
 	Family     string
 	Revision   int
 	Status     string // ACTIVE, INACTIVE, DELETE_IN_PROGRESS
+	Run        Run    // that registered it; zero where none is known
 	Containers []Container
 }
 

@@ -21,6 +21,8 @@ type In struct {
 	Force        bool
 	OnInProgress string // wait, stop, skip, fail
 	Prepare      bool   // register only, and touch no service
+	Run          fleet.Run
+	AllowOlder   bool // deploy also where a newer run has been
 }
 
 // TagMoved begins the warning that a tag means other bytes than those that run.
@@ -43,9 +45,18 @@ func Make(in In) Plan {
 	if in.Prepare && (InProgress(in.Seen) || !there || forced || primary.RolloutState == "FAILED") {
 		return prepare(in, p)
 	}
+	newer := Newest(in.Seen.Run, in.Draft.Base.Run)
 	if InProgress(in.Seen) {
 		if there && !forced {
+			p.From = State{TaskDefinition: Replaced(in.Seen), Desired: in.Seen.Desired}
 			p.Steps = []Step{Watch{Deployment: in.Seen.Current, ID: primary.ID}}
+			if p.From.TaskDefinition != "" {
+				p.Undo = []Step{Deploy{TaskDefinition: p.From.TaskDefinition}}
+			}
+			return p
+		}
+		if newer.Newer(in.Run) && !in.AllowOlder {
+			p.Refuse = Overtaken(newer, primary.TaskDefinition)
 			return p
 		}
 		if p.Refuse, p.Failed = refuse(in.OnInProgress, in.Seen); p.Refuse != "" {
@@ -54,6 +65,10 @@ func Make(in In) Plan {
 		p.Steps = []Step{Settle{Deployment: in.Seen.Current, ID: primary.ID, Stop: in.OnInProgress == "stop"}}
 	} else if there && !forced && primary.RolloutState != "FAILED" {
 		p.Skip = "already runs " + describe(in.Draft)
+		return p
+	}
+	if newer.Newer(in.Run) && !in.AllowOlder {
+		p.Refuse = Overtaken(newer, primary.TaskDefinition)
 		return p
 	}
 	if in.Moved != "" {
@@ -87,6 +102,31 @@ func prepare(in In, p Plan) Plan {
 	to := p.revision(in)
 	p.Steps = append(p.Steps, Leave{TaskDefinition: to})
 	return p
+}
+
+// Newest is the newer one of two runs that have left their marks on a service,
+// as far as they can be compared.
+func Newest(a, b fleet.Run) fleet.Run {
+	if a.Newer(b) || b == (fleet.Run{}) {
+		return a
+	}
+	return b
+}
+
+// Overtaken says that a newer run has been at the service.
+func Overtaken(by fleet.Run, runs fleet.ARN) string {
+	return fmt.Sprintf("a newer run than this one, https://github.com/%s/actions/runs/%d, has deployed %s here; left as it is (allow-older: true deploys over it)", by.Repository, by.ID, runs.Name())
+}
+
+// Replaced is the revision that a deployment under way replaces; empty where AWS
+// shows none.
+func Replaced(s fleet.Service) fleet.ARN {
+	for _, d := range s.Deployments {
+		if d.Status == "ACTIVE" {
+			return d.TaskDefinition
+		}
+	}
+	return ""
 }
 
 // InProgress tells whether a deployment of the service is under way. The

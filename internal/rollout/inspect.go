@@ -217,6 +217,7 @@ func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 func (u *unit) make(o Options, moved string) {
 	u.plan = plan.Make(plan.In{
 		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress, Prepare: o.Prepare,
+		Run: o.Run, AllowOlder: o.AllowOlder,
 	})
 	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= u.seen.Pace.Total() && len(u.plan.Steps) > 0 {
 		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("the timeout of %s is up before the deployment can have ended: the %s strategy takes %s on purpose", report.Duration(given), u.seen.Strategy, u.seen.Pace))

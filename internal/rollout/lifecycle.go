@@ -149,20 +149,14 @@ func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
 			s, _ := u.last()
 			u.accept()
 			u.plan.To.TaskDefinition = s.Primary().TaskDefinition
-			return false, r.follow(ctx, u, &tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: before(s)}, arn: step.Deployment})
+			t := &tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: plan.Replaced(s)}, arn: step.Deployment}
+			if plan.Newest(s.Run, u.draft.Base.Run).Same(r.options.Run) {
+				u.ours = t // an earlier attempt of this run has begun it
+			}
+			return false, r.follow(ctx, u, t)
 		}
 	}
 	return false, ending{status: report.Unchanged, reason: "nothing to do"}
-}
-
-// before is the revision that a deployment under way replaces.
-func before(s fleet.Service) fleet.ARN {
-	for _, d := range s.Deployments {
-		if d.Status == "ACTIVE" {
-			return d.TaskDefinition
-		}
-	}
-	return ""
 }
 
 // registered is the revision that was registered ahead, or is registered now.
@@ -244,6 +238,9 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	}
 	switch primary := s.Primary(); {
 	case primary.TaskDefinition != step.Replaces && primary.TaskDefinition != step.TaskDefinition:
+		if by := r.reachedBy(ctx, u, s); by.Newer(r.options.Run) {
+			return false, ending{status: report.NotStarted, reason: plan.Overtaken(by, primary.TaskDefinition)}
+		}
 		return false, ending{status: report.Failed, running: s.Running, reason: overtaken(primary.TaskDefinition, step.Replaces).Error()}
 	case primary.TaskDefinition != step.Replaces, plan.InProgress(s):
 		return true, ending{}
@@ -257,7 +254,8 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	t, began, err := r.strategy(u).start(writing, u, s, step)
 	if cloud.Unknown(err) {
 		u.ours = &tracked{sent: time.Now(), service: s, previous: s.Current, replaces: s.Primary().ID, mine: mine{wanted: step.TaskDefinition, before: s.Primary().TaskDefinition}}
-		return false, ending{status: unknownStatus(ctx), running: s.Running, reason: fmt.Sprintf("it is not known whether the deployment began: %v; see which revision the service runs, then run again", err)}
+		_, given := givenUpFor(ctx)
+		return false, ending{status: unknownStatus(ctx), givenUp: given, running: s.Running, reason: fmt.Sprintf("it is not known whether the deployment began: %v; see which revision the service runs, then run again", err)}
 	}
 	if err != nil {
 		return false, r.trouble(ctx, u, err)
@@ -270,6 +268,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	r.note(u, report.Started, "deploying %s (%s)", step.TaskDefinition.Name(), t.mine.id)
 	t.sent, t.replaces = u.accepted, s.Primary().ID
 	u.ours = &t
+	r.mark(ctx, u, s, step.TaskDefinition)
 	return false, r.follow(ctx, u, u.ours)
 }
 
@@ -282,7 +281,7 @@ func (u *unit) accept() {
 // unknownStatus is the status of a service whose update was sent and not
 // answered.
 func unknownStatus(ctx context.Context) report.Status {
-	if ctx.Err() != nil {
+	if _, given := givenUpFor(ctx); ctx.Err() != nil && !given {
 		return report.Cancelled
 	}
 	return report.Failed

@@ -53,6 +53,10 @@ type Options struct {
 	// MaxFailures is how many environments may fail. Nil: any number inside a
 	// wave, and none for the next wave to begin.
 	MaxFailures *int
+	// Run is this run, which leaves services alone that a newer one has reached,
+	// unless AllowOlder. Zero: there is nothing to order it by.
+	Run        fleet.Run
+	AllowOlder bool
 	// Rollback is what a failure takes back: none, service, environment, all.
 	Rollback string
 	// Speed is how many seconds of AWS's clock pass in one real second: 1

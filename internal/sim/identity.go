@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -137,16 +139,33 @@ func (c *call) authorize() error {
 	if role == nil || c.name == "GetCallerIdentity" {
 		return nil
 	}
-	what := c.api.name + ":" + c.name
-	why := ""
-	switch {
-	case anyGlob(role.Deny, what):
-		why = "with an explicit deny in an identity-based policy"
-	case len(role.Allow) > 0 && !anyGlob(role.Allow, what):
-		why = fmt.Sprintf("because no identity-based policy allows the %s action", what)
-	default:
-		return nil
+	for _, what := range c.actions() {
+		switch {
+		case anyGlob(role.Deny, what):
+			return c.refuse(what, "with an explicit deny in an identity-based policy")
+		case len(role.Allow) > 0 && !anyGlob(role.Allow, what):
+			return c.refuse(what, fmt.Sprintf("because no identity-based policy allows the %s action", what))
+		}
 	}
+	return nil
+}
+
+// actions are what the caller must be allowed: the action itself and, where it
+// makes something with tags in ECS, to tag it.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+func (c *call) actions() []string {
+	all := []string{c.api.name + ":" + c.name}
+	var in struct {
+		Tags []tag `json:"tags"`
+	}
+	making := []string{"ecs:RegisterTaskDefinition", "ecs:CreateService", "ecs:CreateCluster", "ecs:RunTask"}
+	if slices.Contains(making, all[0]) && json.Unmarshal(c.body, &in) == nil && len(in.Tags) > 0 {
+		all = append(all, "ecs:TagResource")
+	}
+	return all
+}
+
+func (c *call) refuse(what, why string) error {
 	message := fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", c.caller.arn, what, c.resource(), why)
 	if c.wire == queryWire {
 		return &apiError{http.StatusForbidden, "AccessDenied", message}
