@@ -304,7 +304,7 @@ func (g *deploymentGroup) blueGreen() map[string]any {
 
 func (g *deploymentGroup) balancers() map[string]any {
 	groups := []any{}
-	for _, arn := range g.service.pair() {
+	for _, arn := range g.service.targetGroups {
 		groups = append(groups, map[string]string{"name": groupName(arn)})
 	}
 	listener := func(port string) map[string]any {

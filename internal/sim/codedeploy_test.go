@@ -523,3 +523,28 @@ func TestAnswerFaultsHitCodeDeployOfAService(t *testing.T) {
 		t.Errorf("the second time: %q", code)
 	}
 }
+
+func TestAlarmStopsCodeDeploy(t *testing.T) {
+	for when, from := range map[string]time.Duration{"from the start": 0, "during the shift": 4 * time.Minute, "while the old task set waits": 20 * time.Minute} {
+		for event, runs := range map[string]string{"DEPLOYMENT_STOP_ON_ALARM": "v1", "DEPLOYMENT_FAILURE": ""} {
+			t.Run(when+" "+event, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newClient(t, firing(codeDeployed(func(g *DeploymentGroup) {
+						withRollback(event)(g)
+						hour := Duration(time.Hour)
+						g.Alarms, g.TerminationWait = []string{"api-5xx"}, &hour
+					}), from))
+					info := c.settled(c.create("v2"))
+					if info["status"] != "Stopped" || at[string](t, info, "errorInformation", "code") != "ALARM_ACTIVE" {
+						t.Errorf("it ended %v", info)
+					}
+					if runs != "" || from == 0 {
+						c.holds("v1")
+					} else if s := c.service(); s.Running != 4 {
+						t.Errorf("%+v", s)
+					}
+				})
+			})
+		}
+	}
+}

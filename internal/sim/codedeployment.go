@@ -232,13 +232,7 @@ func (s *service) addTaskSet(definition *taskDefinition, by *codeDeployment) *de
 	if by.spec.network != nil {
 		d.revision.network = by.spec.network
 	}
-	for _, group := range s.pair() {
-		if group != s.deployments[0].targetGroup() {
-			b := s.balancers()[0]
-			b.TargetGroup = group
-			d.revision.balancers = []balancer{b}
-		}
-	}
+	d.revision.moveBeside(s.deployments[0])
 	s.deployments = append(s.deployments, d)
 	s.steady = false
 	s.poke()

@@ -104,12 +104,16 @@ func (c *checker) group(path string, s Service) {
 	}
 }
 
-// pair is the service's two target groups; nil: it has no load balancer.
-func (s *service) pair() []string {
-	if s.targetGroup() == "" {
-		return nil
+// moveBeside puts a revision's tasks in the target group that those of another
+// deployment are not in.
+func (r *revision) moveBeside(other *deployment) {
+	all := r.service.balancers()
+	for _, group := range r.service.targetGroups {
+		if len(all) > 0 && group != other.targetGroup() {
+			all[0].TargetGroup = group
+			r.balancers = all
+		}
 	}
-	return s.targetGroups
 }
 
 // targetGroup is where a deployment's tasks are registered; empty: nowhere.

@@ -141,6 +141,9 @@ func (s *service) shiftTo(d *deployment, old []*deployment) {
 	f.stages = s.strategyConfig().stages(s.strategy, len(f.others) > 0)
 	d.waiting = true
 	d.public.shift = f
+	if f.blue != nil {
+		d.revision.moveBeside(f.blue)
+	}
 	if f.blue == nil {
 		d.production = 100
 	} else if f.blue.production == 0 { // it came by a rolling deployment

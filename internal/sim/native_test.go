@@ -435,3 +435,44 @@ func TestStrategiesThatECSRefuses(t *testing.T) {
 		}
 	}
 }
+
+// firing adds an alarm to a world that fires from an instant on.
+func firing(w World, from time.Duration) World {
+	r := w.Accounts[account].Regions[ireland]
+	r.Alarms = []Alarm{{Name: "api-5xx", Firing: []Window{{From: Duration(from)}}}, {Name: "quiet"}}
+	w.Accounts[account].Regions[ireland] = r
+	return w
+}
+
+func TestAlarmEndsADeployment(t *testing.T) {
+	for _, test := range []struct {
+		strategy       string
+		from           time.Duration
+		status, runs   string
+		alarms, reason string
+	}{
+		{"ROLLING", time.Minute, "ROLLBACK_SUCCESSFUL", "v1", "TRIGGERED", "alarm(s) api-5xx."},
+		{"BLUE_GREEN", 10 * time.Minute, "ROLLBACK_SUCCESSFUL", "v1", "TRIGGERED", "alarm(s) api-5xx."},
+		{"LINEAR", 20 * time.Minute, "ROLLBACK_SUCCESSFUL", "v1", "TRIGGERED", "alarm(s) api-5xx."},
+		{"CANARY", 0, "ROLLBACK_SUCCESSFUL", "v1", "TRIGGERED", "alarm(s) api-5xx."},
+		{"CANARY", 3 * time.Hour, "SUCCESSFUL", "v2", "MONITORING_COMPLETE", ""},
+	} {
+		t.Run(test.strategy+" "+test.status, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newClient(t, firing(native(test.strategy, func(s *Service) { s.Alarms = []string{"quiet", "api-5xx"} }), test.from))
+				c.deploy("v2")
+				d := c.over(at[string](t, c.mine(), "serviceDeploymentArn"))
+				reason, _ := d["statusReason"].(string)
+				if d["status"] != test.status || at[string](t, d, "alarms", "status") != test.alarms || !strings.Contains(reason, test.reason) {
+					t.Errorf("it ended %v", d)
+				}
+				if triggered := at[[]any](t, d, "alarms", "triggeredAlarmNames"); (test.status == "SUCCESSFUL") != (len(triggered) == 0) {
+					t.Errorf("the alarms were %v", triggered)
+				}
+				if s := c.service(); s.Images["app"][image(test.runs)] != 2 || s.Running != 2 {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -245,5 +246,41 @@ func TestAServerForgetsItsCalls(t *testing.T) {
 	ask()
 	if n := len(aws.Calls()); n != 0 {
 		t.Errorf("%d calls are kept, want none", n)
+	}
+}
+
+func TestNewTellsWhatIsWrongWithStrategies(t *testing.T) {
+	second := Duration(90 * time.Second)
+	service := func(name string, change func(*Service)) Service {
+		s := Service{Cluster: "a", Name: name, Containers: map[string]string{"c": "d"}}
+		change(&s)
+		return s
+	}
+	_, err := New(World{
+		Accounts: map[string]Account{account: {Regions: map[string]Region{ireland: {Services: []Service{
+			service("b", func(s *Service) { s.Strategy, s.Bake = "BLUE_GREEN", &second }),
+			service("c", func(s *Service) { s.Strategy, s.Linear = "CANARY", &Steps{Percent: 10} }),
+			service("d", func(s *Service) { s.Strategy, s.Hooks = "CANARY", []Hook{{Stages: []string{"CLEAN_UP"}}} }),
+			service("e", func(s *Service) {
+				s.CodeDeploy = &DeploymentGroup{Config: "fast", Hooks: map[string]string{"Install": "f"}}
+			}),
+		}}}}},
+		DeploymentFaults: []DeploymentFault{{Stage: "somewhere"}},
+	})
+	if err == nil {
+		t.Fatal("no mistake was found")
+	}
+	for _, want := range []string{
+		"services[0].bake-time: 1m30s is not a number of whole minutes",
+		"services[1]: linearConfiguration is only valid when the deployment strategy is LINEAR.",
+		"services[2]: Invalid lifecycle stage: CLEAN_UP.",
+		"services[3].codedeploy: the service needs the controller CODE_DEPLOY and a load-balancer",
+		`services[3].codedeploy.config: "fast" is not one of CodeDeployDefault.`,
+		`services[3].codedeploy.hooks: there are no hooks at "Install"`,
+		`deployment-faults[0].stage: "somewhere" is not one of RECONCILE_SERVICE, `,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nlacks %s", err, want)
+		}
 	}
 }
