@@ -161,6 +161,32 @@ func TestWritesOfAutoscaling(t *testing.T) {
 	})
 }
 
+// Every module of the SDK has to name its service before the call is metered.
+func TestAutoscalingIsMeteredInItsOwnBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ambient(t)
+		registry := throttle.New(throttle.Limits{})
+		aws := &autoscalingAnswers{answer: func(string, map[string]any) (int, string) { return 200, `{}` }}
+		c, err := New(t.Context(), Options{Transport: aws, Throttle: registry, Session: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client := enter(t, c, Place{Region: "eu-west-1"})
+		_, read := client.ScalableTargets(t.Context(), scalables(1))
+		write := client.Unschedule(t.Context(), scalables(1)[0], "end")
+		if read != nil || write != nil {
+			t.Error(read, write)
+		}
+		var buckets []string
+		for _, u := range registry.Usage() {
+			buckets = append(buckets, u.Bucket)
+		}
+		if diff := cmp.Diff([]string{"sts", "application-autoscaling:read", "application-autoscaling:write"}, buckets); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestAScalableTargetThatMayNotBeChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		aws := &autoscalingAnswers{answer: func(string, map[string]any) (int, string) {

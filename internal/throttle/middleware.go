@@ -24,13 +24,23 @@ import (
 func (s *Scope) APIOptions() []func(*middleware.Stack) error {
 	return []func(*middleware.Stack) error{
 		func(stack *middleware.Stack) error {
-			return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ThrottleCall", s.begin), middleware.Before)
+			begin := middleware.InitializeMiddlewareFunc("ThrottleCall", s.begin)
+			// Older service modules name their service only here, in the
+			// outermost step; newer ones before there is a stack.
+			if _, older := stack.Initialize.Get(serviceMetadata); older {
+				return stack.Initialize.Insert(begin, serviceMetadata, middleware.After)
+			}
+			return stack.Initialize.Add(begin, middleware.Before)
 		},
 		func(stack *middleware.Stack) error {
 			return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("ThrottleAttempt", s.attempt), "Retry", middleware.After)
 		},
 	}
 }
+
+// serviceMetadata is the step in which older service modules name their service
+// (aws-sdk-go-v2 aws/middleware/metadata.go, RegisterServiceMetadata.ID).
+const serviceMetadata = "RegisterServiceMetadata"
 
 // call is the state of one SDK call over its attempts, which follow one
 // another. It travels in the stack's context values, which the SDK clears for
