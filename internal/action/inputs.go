@@ -12,32 +12,41 @@ import (
 // Inputs is what a run was asked to do, checked as far as text can be checked:
 // selectors, globs and what is in the fleet file are for others to read.
 type Inputs struct {
-	Command            string // "deploy"
-	Environments       string // selectors or an inline list; never empty
-	Services           []string
-	FleetFile          string
-	ImageTag           string // tag or sha256 digest; empty when Image is not
-	Image              string // whole reference
-	Images             []ContainerImage
-	Container          []string
-	ForceNewDeployment bool
-	Prepare            bool
-	WaitFor            string        // deployed, stable, started, or one of Known.Stages
-	OnInProgress       string        // wait, stop, skip, fail
-	Timeout            time.Duration // 0: DefaultTimeout plus what the strategy declares
-	MaxParallel        int           // 0: no limit
-	MaxFailures        MaxFailures
-	Rollback           string // none, service, environment, all
-	AllowOlder         bool
-	DryRun             bool
-	APIShare           float64          // above 0, up to 1
-	APIQuotas          map[string]Quota // by name of the bucket
-	Region             string
-	Account            string
-	RoleARN            string
-	ExternalID         string
-	Cluster            string
-	Summary            string // full, compact, off
+	Command              string // deploy, scale
+	Environments         string // selectors or an inline list; never empty
+	Services             []string
+	FleetFile            string
+	ImageTag             string // tag or sha256 digest; empty when Image is not
+	Image                string // whole reference
+	Images               []ContainerImage
+	Container            []string
+	DesiredCount         DesiredCount
+	AllowZero            bool
+	MaxTasks             int
+	MinCapacity          *int          // nil: not given
+	MaxCapacity          *int          // nil: not given
+	Autoscaling          string        // adjust, suspend, ignore; leave
+	ScaleFor             time.Duration // 0: for good
+	Restore              bool
+	CreateScalableTarget bool
+	ForceNewDeployment   bool
+	Prepare              bool
+	WaitFor              string        // deployed, stable, started, or one of Known.Stages
+	OnInProgress         string        // wait, stop, skip, fail
+	Timeout              time.Duration // 0: DefaultTimeout plus what the strategy declares
+	MaxParallel          int           // 0: no limit
+	MaxFailures          MaxFailures
+	Rollback             string // none, service, environment, all
+	AllowOlder           bool
+	DryRun               bool
+	APIShare             float64          // above 0, up to 1
+	APIQuotas            map[string]Quota // by name of the bucket
+	Region               string
+	Account              string
+	RoleARN              string
+	ExternalID           string
+	Cluster              string
+	Summary              string // full, compact, off
 }
 
 // ContainerImage is a line of images.
@@ -71,32 +80,41 @@ type Known struct {
 func (r Raw) Parse(known Known) (Inputs, []error) {
 	p := &parser{raw: r}
 	in := Inputs{
-		Command:            p.choice("command"),
-		Environments:       p.text("environments"),
-		Services:           p.list("services"),
-		FleetFile:          p.text("fleet-file"),
-		ImageTag:           read(p, "image-tag", parseTag),
-		Image:              read(p, "image", parseReference),
-		Images:             lines(p, "images", parseContainerImage),
-		Container:          p.list("container"),
-		ForceNewDeployment: read(p, "force-new-deployment", parseBool),
-		Prepare:            read(p, "prepare", parseBool),
-		WaitFor:            read(p, "wait-for", waitParser(known.Stages)),
-		OnInProgress:       p.choice("on-in-progress"),
-		Timeout:            read(p, "timeout", parseDuration),
-		MaxParallel:        read(p, "max-parallel", parseCount),
-		MaxFailures:        read(p, "max-failures", parseMaxFailures),
-		Rollback:           p.choice("rollback"),
-		AllowOlder:         read(p, "allow-older", parseBool),
-		DryRun:             read(p, "dry-run", parseBool),
-		APIShare:           read(p, "api-share", parseShare),
-		APIQuotas:          quotas(lines(p, "api-quotas", quotaParser(known.Buckets))),
-		Region:             p.like("region", regionPattern, "ap-northeast-1"),
-		Account:            p.like("account", accountPattern, "its twelve digits"),
-		RoleARN:            p.like("role-arn", rolePattern, "arn:aws:iam::{account}:role/deploy"),
-		ExternalID:         p.text("external-id"),
-		Cluster:            p.text("cluster"),
-		Summary:            p.choice("summary"),
+		Command:              p.choice("command"),
+		Environments:         p.text("environments"),
+		Services:             p.list("services"),
+		FleetFile:            p.text("fleet-file"),
+		ImageTag:             read(p, "image-tag", parseTag),
+		Image:                read(p, "image", parseReference),
+		Images:               lines(p, "images", parseContainerImage),
+		Container:            p.list("container"),
+		DesiredCount:         p.desiredCount(),
+		AllowZero:            read(p, "allow-zero", parseBool),
+		MaxTasks:             read(p, "max-tasks", parseMaxTasks),
+		MinCapacity:          read(p, "min-capacity", parseCapacity),
+		MaxCapacity:          read(p, "max-capacity", parseCapacity),
+		Autoscaling:          p.autoscaling(),
+		ScaleFor:             read(p, "scale-for", parseDuration),
+		Restore:              read(p, "restore", parseBool),
+		CreateScalableTarget: read(p, "create-scalable-target", parseBool),
+		ForceNewDeployment:   read(p, "force-new-deployment", parseBool),
+		Prepare:              read(p, "prepare", parseBool),
+		WaitFor:              read(p, "wait-for", waitParser(known.Stages)),
+		OnInProgress:         p.choice("on-in-progress"),
+		Timeout:              read(p, "timeout", parseDuration),
+		MaxParallel:          read(p, "max-parallel", parseCount),
+		MaxFailures:          read(p, "max-failures", parseMaxFailures),
+		Rollback:             p.choice("rollback"),
+		AllowOlder:           read(p, "allow-older", parseBool),
+		DryRun:               read(p, "dry-run", parseBool),
+		APIShare:             read(p, "api-share", parseShare),
+		APIQuotas:            quotas(lines(p, "api-quotas", quotaParser(known.Buckets))),
+		Region:               p.like("region", regionPattern, "ap-northeast-1"),
+		Account:              p.like("account", accountPattern, "its twelve digits"),
+		RoleARN:              p.like("role-arn", rolePattern, "arn:aws:iam::{account}:role/deploy"),
+		ExternalID:           p.text("external-id"),
+		Cluster:              p.text("cluster"),
+		Summary:              p.choice("summary"),
 	}
 	p.together()
 	return in, p.sorted()
@@ -208,6 +226,10 @@ func (p *parser) together() {
 	}
 	if prepare, err := parseBool(p.raw.Value("prepare")); prepare && err == nil && p.raw.Value("command") != "deploy" {
 		p.mistake("prepare", fmt.Errorf("is for command deploy; %s registers nothing that could be prepared, leave it out", p.raw.Value("command")))
+	}
+	p.scaling()
+	if p.raw.Value("command") != "deploy" {
+		return
 	}
 	// A force that cannot be read is one mistake, not two.
 	force, err := parseBool(p.raw.Value("force-new-deployment"))

@@ -34,7 +34,7 @@ func TestParseTakesTheDefaultsOfTheTable(t *testing.T) {
 		t.Fatal(errs)
 	}
 	want := Inputs{
-		Command: "deploy", Environments: "*", FleetFile: ".github/ecs-fleet.yml", ImageTag: "v1",
+		Command: "deploy", Environments: "*", FleetFile: ".github/ecs-fleet.yml", ImageTag: "v1", MaxTasks: 200, Autoscaling: "leave",
 		WaitFor: "deployed", OnInProgress: "wait", Rollback: "environment", APIShare: 1, APIQuotas: map[string]Quota{}, Summary: "full",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -52,6 +52,8 @@ func TestParseConvertsEveryInput(t *testing.T) {
 		"image-tag":            digest,
 		"images":               "app=v1.8.0\n\n proxy = 111122223333.dkr.ecr.eu-west-1.amazonaws.com/nginx:1@" + digest + "\nside=" + digest,
 		"container":            "app,proxy",
+		"max-tasks":            "50",
+		"autoscaling":          "leave",
 		"force-new-deployment": "True",
 		"wait-for":             "stable",
 		"on-in-progress":       "stop",
@@ -81,7 +83,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 			{Container: "proxy", Value: "111122223333.dkr.ecr.eu-west-1.amazonaws.com/nginx:1@" + digest, Reference: true},
 			{Container: "side", Value: digest},
 		},
-		Container: []string{"app", "proxy"}, ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
+		Container: []string{"app", "proxy"}, MaxTasks: 50, Autoscaling: "leave", ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
 		Timeout: 90 * time.Minute, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, Rollback: "all", AllowOlder: true, DryRun: true,
 		APIShare: 0.5, APIQuotas: map[string]Quota{"ecs:task-definition-modify": {5, 40}, "codedeploy": {Rate: 0.5}},
 		Region: "ap-northeast-1", Account: "111122223333", RoleARN: "arn:aws:iam::{account}:role/deploy",
@@ -115,8 +117,43 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			map[string]string{"environments": "  "},
 			[]string{"input environments: is required and empty; write which ones, such as tenant-*, or * for everything"}},
 		"a command of another version": {
-			map[string]string{"command": "scale"},
-			[]string{`input command: "scale" is not known; write one of deploy`}},
+			map[string]string{"command": "scal"},
+			[]string{`input command: "scal" is not known; did you mean "scale"?`}},
+		"inputs of scale with deploy": {
+			map[string]string{"desired-count": "8", "scale-for": "3h", "restore": "true", "autoscaling": "suspend"},
+			[]string{
+				`input desired-count: is for command scale; deploy leaves the number of tasks alone, leave it out`,
+				`input autoscaling: "suspend" is not for command deploy; write one of leave`,
+				`input scale-for: is for command scale; deploy leaves the number of tasks alone, leave it out`,
+				`input restore: is for command scale; deploy leaves the number of tasks alone, leave it out`,
+			}},
+		"inputs of deploy with scale": {
+			map[string]string{"command": "scale", "image-tag": "v1", "force-new-deployment": "true", "desired-count": "8"},
+			[]string{
+				`input image-tag: is for command deploy; scale changes no image, leave it out`,
+				`input force-new-deployment: is for command deploy; scale replaces no task, leave it out`,
+			}},
+		"numbers of tasks that are none": {
+			map[string]string{"command": "scale", "image-tag": "", "desired-count": "rails=12\nweb=many\n=3\nrails=4", "min-capacity": "-1", "max-capacity": "2000", "max-tasks": "500"},
+			[]string{
+				`input desired-count: line 2: "many" is no number of tasks; write 8, a change (+4, -2), a share (200%), or a line for each service such as rails=12`,
+				`input desired-count: line 3: "=3" names no service; write rails=12`,
+				`input desired-count: line 4: "rails" stands there twice; leave one`,
+				`input min-capacity: "-1" is not a number of tasks; write 2`,
+				`input max-capacity: is 2000, and max-tasks is 500; correct the number, or raise max-tasks`,
+			}},
+		"restore with a number": {
+			map[string]string{"command": "scale", "image-tag": "", "restore": "true", "desired-count": "8"},
+			[]string{`input desired-count: cannot be given together with restore, which puts back what is recorded; leave one`}},
+		"a temporary scale that nothing ends": {
+			map[string]string{"command": "scale", "image-tag": "", "desired-count": "8", "scale-for": "3h", "autoscaling": "suspend"},
+			[]string{`input scale-for: ends by bounds that AWS sets, so it needs autoscaling: adjust; leave one out`}},
+		"a scalable target that nothing needs": {
+			map[string]string{"command": "scale", "image-tag": "", "desired-count": "8", "create-scalable-target": "true", "min-capacity": "4", "max-capacity": "2"},
+			[]string{
+				`input min-capacity: is 4, above max-capacity 2; exchange them`,
+				`input create-scalable-target: is for scale-for, which needs a scalable target to end; leave it out, or give scale-for`,
+			}},
 		"a misspelt choice": {
 			map[string]string{"wait-for": "deployd"},
 			[]string{`input wait-for: "deployd" is not known; did you mean "deployed"?`}},

@@ -4,10 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-
 	"ecs-fleet/internal/fleet"
 )
 
@@ -48,10 +44,7 @@ func (c *Client) Mark(ctx context.Context, service fleet.ARN) error {
 	if run == (fleet.Run{}) {
 		return nil
 	}
-	_, err := c.ecs.TagResource(ctx, &ecs.TagResourceInput{
-		ResourceArn: aws.String(string(service)), Tags: []types.Tag{{Key: aws.String(runTag), Value: aws.String(run.String())}},
-	})
-	return wrap(err, "ecs:TagResource", fmt.Sprintf("service %q", service.Name()))
+	return c.TagService(ctx, service, runTag, run.String())
 }
 
 // runOf is the run whose mark is among the tags of an answer.

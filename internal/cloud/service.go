@@ -130,6 +130,32 @@ func (c *Client) UpdateService(ctx context.Context, u Update) (fleet.Service, er
 	}
 }
 
+// SetDesiredCount sets the number of tasks that the service is to run; no
+// deployment begins by it. The number is absolute, so that one whose answer got
+// lost is sent again.
+func (c *Client) SetDesiredCount(ctx context.Context, cluster, service string, n int) error {
+	for attempt := 1; ; attempt++ {
+		_, err := c.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &cluster, Service: &service, DesiredCount: aws.Int32(int32(n))})
+		if !Unknown(err) || attempt == updateAttempts || c.pause(ctx, visibleAfter) != nil {
+			return wrap(err, "ecs:UpdateService", fmt.Sprintf("service %q in cluster %q", service, cluster))
+		}
+	}
+}
+
+// TagService puts a tag on a service, or another value in it.
+func (c *Client) TagService(ctx context.Context, service fleet.ARN, key, value string) error {
+	_, err := c.ecs.TagResource(ctx, &ecs.TagResourceInput{
+		ResourceArn: aws.String(string(service)), Tags: []types.Tag{{Key: &key, Value: &value}},
+	})
+	return wrap(err, "ecs:TagResource", fmt.Sprintf("service %q", service.Name()))
+}
+
+// UntagService removes a tag from a service.
+func (c *Client) UntagService(ctx context.Context, service fleet.ARN, key string) error {
+	_, err := c.ecs.UntagResource(ctx, &ecs.UntagResourceInput{ResourceArn: aws.String(string(service)), TagKeys: []string{key}})
+	return wrap(err, "ecs:UntagResource", fmt.Sprintf("service %q", service.Name()))
+}
+
 // ServiceDeployments describes service deployments of any clusters, at most
 // DeploymentsPerCall. The map lacks those that AWS does not know.
 func (c *Client) ServiceDeployments(ctx context.Context, arns []fleet.ARN) (map[fleet.ARN]fleet.ServiceDeployment, error) {
@@ -211,8 +237,16 @@ func service(s types.Service) fleet.Service {
 	}
 	v.Strategy = strategyName(v.Controller, strategy)
 	for _, t := range s.Tags {
-		if aws.ToString(t.Key) == runTag {
+		switch aws.ToString(t.Key) {
+		case runTag:
 			v.Run = fleet.ParseRun(aws.ToString(t.Value))
+		case fleet.BeforeTag:
+			v.Before = fleet.ParseBefore(aws.ToString(t.Value))
+		}
+	}
+	for _, b := range s.LoadBalancers {
+		if arn := aws.ToString(b.TargetGroupArn); arn != "" {
+			v.TargetGroups = append(v.TargetGroups, fleet.ARN(arn))
 		}
 	}
 	for _, d := range s.Deployments {

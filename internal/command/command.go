@@ -11,6 +11,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ type session struct {
 	console *console
 	record  report.Run
 
+	scaling  *rollout.Scaling          // nil: another command
 	settings []fleet.Setting           // under policy: in the fleet file
 	places   map[string]fleet.Position // of mistakes in the fleet file
 }
@@ -118,11 +120,18 @@ func (s *session) read() (environments []fleet.Environment, mistakes []error) {
 		mistakes = append(mistakes, fmt.Errorf("input fleet-file: %s does not exist; check the repository out before this step, or give environments as an inline list", path))
 	}
 	s.inputs, mistakes = s.parse(mistakes)
+	s.record.Command = cmp.Or(s.inputs.Command, s.record.Command)
 	if len(wrong) == 0 && len(environments) > 0 && selectors != "" {
 		environments, wrong = s.choose(environments, inline)
 	}
 	for _, m := range wrong {
 		mistakes = append(mistakes, m)
+	}
+	if s.inputs.Command == "scale" && len(wrong) == 0 {
+		mistakes = append(mistakes, s.unnamed(environments)...)
+		if len(mistakes) == 0 {
+			s.scaling, mistakes = s.scalingOf(environments)
+		}
 	}
 	return environments, mistakes
 }
@@ -234,7 +243,7 @@ func forecast(r *rollout.Rollout, registry *throttle.Registry) []report.Usage {
 		for _, ask := range []struct {
 			bucket string
 			calls  int
-		}{{"ecs:task-definition-modify", d.Registrations}, {"ecs:service-modify", d.Updates}} {
+		}{{"ecs:task-definition-modify", d.Registrations}, {"ecs:service-modify", d.Updates}, {"ecs:tag-modify", d.Tags}, {"application-autoscaling:write", d.ScalingWrites}} {
 			account, region := string(d.Account), string(d.Region)
 			if ask.calls > 0 {
 				all = append(all, report.Usage{
@@ -262,8 +271,11 @@ func (s *session) options(environments int) rollout.Options {
 		images.ByContainer = append(images.ByContainer, plan.ContainerImage{Container: line.Container, Value: line.Value})
 	}
 	o := rollout.Options{
-		Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
+		Scaling: s.scaling, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
 		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
+	}
+	if s.scaling != nil { // restore takes it back, when somebody wants that
+		o.Rollback = "none"
 	}
 	if f := in.MaxFailures; f.Given {
 		most := f.Count

@@ -36,6 +36,10 @@ type Service struct {
 	MinimumHealthyPercent int
 	MaximumPercent        int
 	CircuitBreaker        bool
+
+	TargetGroups []ARN   // of load balancers; empty: none, or only a Classic one
+	Before       *Before // what the service was before it was scaled; nil: not recorded
+
 	// Pace is what a deployment of the service takes on purpose.
 	Pace Pace
 }

@@ -32,6 +32,7 @@ type Plan struct {
 	Refuse   string   // "a deployment is in progress (on-in-progress: skip)"
 	Failed   bool     // with Refuse: the service counts as failed, not as left alone
 	Warnings []string // what the user should know beforehand
+	Scaling  *Scaling // nil: the number of tasks is not what the plan is about
 }
 
 // State is what a service runs: before the run, or when the plan is done.

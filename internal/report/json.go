@@ -29,24 +29,25 @@ type document struct {
 }
 
 type serviceEntry struct {
-	Environment string     `json:"environment"`
-	Service     string     `json:"service"`
-	Account     string     `json:"account"`
-	Region      string     `json:"region"`
-	Cluster     string     `json:"cluster"`
-	ECSService  string     `json:"ecs_service"`
-	Strategy    string     `json:"strategy"`
-	Status      string     `json:"status"`
-	From        stateEntry `json:"from"`
-	To          stateEntry `json:"to"`
-	Running     int        `json:"running"`
-	Seconds     seconds    `json:"seconds"`
-	Reason      string     `json:"reason"`
-	Hint        string     `json:"hint"`
-	Details     []string   `json:"details,omitempty"`
-	Warnings    []string   `json:"warnings,omitempty"`
-	Steps       []string   `json:"steps,omitempty"`
-	Undo        []string   `json:"undo,omitempty"`
+	Environment string        `json:"environment"`
+	Service     string        `json:"service"`
+	Account     string        `json:"account"`
+	Region      string        `json:"region"`
+	Cluster     string        `json:"cluster"`
+	ECSService  string        `json:"ecs_service"`
+	Strategy    string        `json:"strategy"`
+	Status      string        `json:"status"`
+	From        stateEntry    `json:"from"`
+	To          stateEntry    `json:"to"`
+	Running     int           `json:"running"`
+	Seconds     seconds       `json:"seconds"`
+	Reason      string        `json:"reason"`
+	Hint        string        `json:"hint"`
+	Details     []string      `json:"details,omitempty"`
+	Warnings    []string      `json:"warnings,omitempty"`
+	Steps       []string      `json:"steps,omitempty"`
+	Undo        []string      `json:"undo,omitempty"`
+	Scaling     *scalingEntry `json:"scaling,omitempty"`
 }
 
 type stateEntry struct {
@@ -174,7 +175,7 @@ func (r Result) entry() serviceEntry {
 		Account: string(r.Account), Region: string(r.Region), Cluster: r.Cluster, ECSService: r.ECSService,
 		Strategy: r.Strategy, Status: string(r.Status), From: r.From.entry(), To: r.To.entry(),
 		Running: r.Running, Seconds: seconds(r.Duration), Reason: r.Reason, Hint: r.hint(),
-		Details: r.Details, Warnings: r.Warnings, Steps: r.Steps, Undo: r.Undo,
+		Details: r.Details, Warnings: r.Warnings, Steps: r.Steps, Undo: r.Undo, Scaling: r.Scaling.entry(),
 	}
 }
 

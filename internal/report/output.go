@@ -24,7 +24,7 @@ func (r Run) Outputs() []Output {
 	return []Output{
 		{"result", string(r.JSON())},
 		{"status", r.Status},
-		{"changed", list(Deployed)},
+		{"changed", list(Deployed, Scaled)},
 		{"unchanged", list(Unchanged)},
 		{"failed", list(Failed, RollbackFailed, Cancelled)},
 		{"rolled-back", list(RolledBack)},

@@ -17,6 +17,7 @@ func FromPlan(p plan.Plan) Result {
 		From: state(p.From), To: state(p.To), Warnings: p.Warnings,
 		Status: Planned, Containers: edited(p),
 	}
+	r.Scaling = ScalingOf(p.Scaling)
 	switch {
 	case p.Skip != "":
 		r.Status, r.Reason = Unchanged, p.Skip
@@ -106,9 +107,18 @@ func writePlan(b *strings.Builder, p plan.Plan, width int) {
 		if p.Refuse != "" {
 			what = r.Status.word() + ": " + p.Refuse
 		}
-		fmt.Fprintf(b, "%-*s  %s: %s\n", width, clean(p.Of.String()), clean(r.change()), clean(what))
+		change := r.change()
+		if p.Scaling != nil {
+			change = r.numbers() + " tasks"
+		}
+		fmt.Fprintf(b, "%-*s  %s: %s\n", width, clean(p.Of.String()), clean(change), clean(what))
 		if len(r.Undo) > 0 {
 			fmt.Fprintf(b, "%sthe way back: %s\n", indent, clean(strings.Join(r.Undo, "; ")))
+		}
+	}
+	if p.Scaling != nil && p.Skip == "" {
+		for _, next := range p.Scaling.Next {
+			fmt.Fprintf(b, "%snext: %s\n", indent, clean(next))
 		}
 	}
 	for _, w := range p.Warnings {

@@ -12,6 +12,7 @@ type Status string
 // The statuses, as in the outputs.
 const (
 	Deployed       Status = "deployed"
+	Scaled         Status = "scaled"
 	Unchanged      Status = "unchanged"
 	Planned        Status = "planned" // dry run, or prepared for a later one
 	Failed         Status = "failed"
@@ -22,7 +23,7 @@ const (
 )
 
 // Well tells whether the service ended as the user wanted.
-func (s Status) Well() bool { return s == Deployed || s == Unchanged || s == Planned }
+func (s Status) Well() bool { return s == Deployed || s == Scaled || s == Unchanged || s == Planned }
 
 // Run is the record of a run: the JSON document of the result output.
 type Run struct {
@@ -62,6 +63,7 @@ type Result struct {
 	Containers []string // that got the image; empty: those whose image differs
 	Steps      []string // of a dry run: what would be done
 	Undo       []string // of a dry run: what would undo it
+	Scaling    *Scaling // nil: the run did not scale it
 }
 
 // State is what a service ran before, or was to run after.

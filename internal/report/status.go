@@ -19,6 +19,7 @@ var looks = []struct {
 	{Cancelled, "⏹️", "cancelled"},
 	{NotStarted, "⏸️", "not started"},
 	{Deployed, "✅", "deployed"},
+	{Scaled, "✅", "scaled"},
 	{Unchanged, "☑️", "unchanged"},
 	{Planned, "📋", "planned"},
 }

@@ -145,6 +145,7 @@ func (s summary) render(d detail) string {
 	s.detail.healthyRows = min(d.healthyRows, s.most)
 	s.line("## " + s.headline())
 	s.line(s.facts())
+	s.line(s.capacity())
 	if len(s.Mistakes) > 0 {
 		s.bullets("", s.Mistakes, "mistakes")
 	} else {
@@ -203,6 +204,9 @@ func (s summary) unfinished() string {
 }
 
 func (s summary) success() string {
+	if s.scaled() && len(s.Services) > 0 {
+		return s.scaleSuccess()
+	}
 	where := count(len(s.all), "environment")
 	changed := len(named(s.all, func(st Status) bool { return st == Deployed || st == Planned }))
 	tag := Escape(s.tag)

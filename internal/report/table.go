@@ -80,7 +80,9 @@ func (s summary) services(rows []Result) {
 	if len(rows) == 0 {
 		return
 	}
-	if s.dryRun {
+	if s.scaled() {
+		s.scaleHead()
+	} else if s.dryRun {
 		s.row("environment", "service", "image", "steps", "the way back")
 		s.row("---", "---", "---", "---", "---")
 	} else {
@@ -97,6 +99,10 @@ func (s summary) services(rows []Result) {
 }
 
 func (s summary) service(r Result) {
+	if s.scaled() {
+		s.scaleRow(r)
+		return
+	}
 	if s.dryRun {
 		s.plan(r)
 		return
@@ -109,7 +115,7 @@ func (s summary) service(r Result) {
 // above the table.
 func (s summary) status(r Result) string {
 	cell := r.Status.sign() + " " + Escape(r.Status.word())
-	if (r.Status == Deployed || r.Status == Planned) && r.Reason != "" {
+	if (r.Status == Deployed || r.Status == Scaled || r.Status == Planned) && r.Reason != "" {
 		cell += ": " + Escape(r.why(s.reason))
 	}
 	return cell

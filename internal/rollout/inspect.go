@@ -29,6 +29,9 @@ const looking = 64
 // account), all of them: with one, the run must not go on. An environment that
 // may not be read is no mistake: it fails in Run, and the others go on.
 func (r *Rollout) Inspect(ctx context.Context) []string {
+	if r.options.Scaling != nil {
+		return r.inspectScale(ctx)
+	}
 	r.enterAll(ctx)
 	r.inspectServices(ctx)
 	r.findPrepared(ctx, r.sound())
@@ -135,7 +138,7 @@ func (r *Rollout) inspectServices(ctx context.Context) {
 	for _, units := range clusters {
 		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
 			all.Go(func() error {
-				_, fault := faultless(func() (any, error) { look(ctx, chunk); return nil, nil })
+				_, fault := faultless(func() (any, error) { look(ctx, chunk, deployable); return nil, nil })
 				for _, u := range chunk {
 					u.keep(fault)
 					if u.err == nil && u.wrong == "" {
@@ -159,8 +162,9 @@ type clusterKey struct {
 
 func clusterOf(u *unit) clusterKey { return clusterKey{u.client, u.env.Cluster} }
 
-// look describes services of one cluster, at most as many as fit in one call.
-func look(ctx context.Context, units []*unit) {
+// look describes services of one cluster, at most as many as fit in one call,
+// and checks each.
+func look(ctx context.Context, units []*unit, check func(fleet.Service) error) {
 	names := make([]string, len(units))
 	for i, u := range units {
 		names[i] = u.spec.ECSName
@@ -176,7 +180,7 @@ func look(ctx context.Context, units []*unit) {
 			u.keep(client.MissingService(ctx, cluster, u.spec.ECSName))
 		default:
 			u.saw(s)
-			u.keep(deployable(s))
+			u.keep(check(s))
 		}
 	}
 }

@@ -68,6 +68,9 @@ func (r *Rollout) guarded(ctx context.Context, u *unit) ending {
 
 // lifecycle takes one service from its plan to its end.
 func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
+	if r.options.Scaling != nil {
+		return r.scale(ctx, u)
+	}
 	if err := r.stillSo(ctx, u); err != nil {
 		return r.trouble(ctx, u, err)
 	}

@@ -96,6 +96,24 @@ type Demand struct {
 	Account                fleet.AccountID
 	Region                 fleet.Region
 	Registrations, Updates int
+	Tags, ScalingWrites    int
+}
+
+// addScaling counts what a step of a scale asks.
+func (d *Demand) addScaling(step plan.Step) {
+	switch step := step.(type) {
+	case plan.SetDesired:
+		d.Updates++
+	case plan.Record, plan.Forget:
+		d.Tags++
+	case plan.ScheduleEnd:
+		d.ScalingWrites++
+		if step.Pin != nil {
+			d.ScalingWrites++
+		}
+	case plan.SetBounds, plan.Unschedule, plan.RemoveTarget:
+		d.ScalingWrites++
+	}
 }
 
 // Demands are what the plans will ask of AWS's scarcest quotas, in the fleet's
@@ -121,6 +139,8 @@ func (r *Rollout) Demands() []Demand {
 				}
 			case plan.Deploy:
 				all[i].Updates++
+			default:
+				all[i].addScaling(step)
 			}
 		}
 	}

@@ -41,6 +41,7 @@ const writesEnd = 6 * time.Hour
 // Options say how a rollout goes. WaitFor and OnInProgress are required.
 type Options struct {
 	Images       plan.Images
+	Scaling      *Scaling      // nil: a deploy
 	Force        bool          // replace tasks even where nothing changed
 	Prepare      bool          // plan to register only; see Rollout.Prepare
 	WaitFor      string        // deployed, stable, started, or one of Stages
@@ -74,6 +75,8 @@ type Rollout struct {
 	notes   []string
 	looks   observers
 	giveUp  context.CancelCauseFunc // ends what is under way in the whole run
+
+	rereading sync.Mutex // held while scalable targets are read again
 }
 
 // unit is one service on its way through the run. Its fields belong to the
@@ -88,9 +91,10 @@ type unit struct {
 	draft  fleet.Draft
 	plan   plan.Plan
 
-	mu   sync.Mutex
-	seen fleet.Service
-	at   time.Time // when seen was seen
+	mu       sync.Mutex
+	seen     fleet.Service
+	at       time.Time // when seen was seen
+	scalable scalable
 
 	registration *future // nil: nothing to register ahead
 	turn         int     // of the registration, in the order of the waves

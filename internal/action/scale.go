@@ -1,0 +1,149 @@
+package action
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// DesiredCount is a number of tasks as it was written: "8", "+4", "-2" or
+// "200%". Either all services have the same, or each is named. The zero value is
+// none.
+type DesiredCount struct {
+	All       string
+	ByService []ServiceCount
+}
+
+// Given tells whether there is a number at all.
+func (d DesiredCount) Given() bool { return d.All != "" || len(d.ByService) > 0 }
+
+// ServiceCount is a line of desired-count.
+type ServiceCount struct{ Service, Count string }
+
+func (c ServiceCount) key() string { return c.Service }
+
+var countPattern = regexp.MustCompile(`^([+-]?[0-9]{1,6}|[0-9]{1,6}%)$`)
+
+func parseDesired(value string) (string, error) {
+	if !countPattern.MatchString(value) {
+		return "", fmt.Errorf("%q is no number of tasks; write 8, a change (+4, -2), a share (200%%), or a line for each service such as rails=12", value)
+	}
+	return value, nil
+}
+
+// desiredCount reads the input: one number, or a line for each service.
+func (p *parser) desiredCount() DesiredCount {
+	if !strings.Contains(p.raw.Value("desired-count"), "=") {
+		return DesiredCount{All: read(p, "desired-count", parseDesired)}
+	}
+	return DesiredCount{ByService: lines(p, "desired-count", func(line string) (ServiceCount, error) {
+		service, count, _ := strings.Cut(line, "=")
+		c := ServiceCount{Service: strings.TrimSpace(service), Count: strings.TrimSpace(count)}
+		_, err := parseDesired(c.Count)
+		if err == nil && c.Service == "" {
+			err = fmt.Errorf("%q names no service; write rails=12", line)
+		}
+		return c, err
+	})}
+}
+
+// parseMaxTasks takes a limit that always is one.
+func parseMaxTasks(value string) (int, error) {
+	n, err := parseCount(value)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number of 1 or more; write 200", value)
+	}
+	return n, nil
+}
+
+// parseCapacity takes a bound of autoscaling, which may be 0.
+func parseCapacity(value string) (*int, error) {
+	n, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a number of tasks; write 2", value)
+	}
+	capacity := int(n)
+	return &capacity, nil
+}
+
+// autoscaling is the input, or what holds for the command where there is none.
+// A habit of the team (policy) that is for another command says nothing here.
+func (p *parser) autoscaling() string {
+	fits := map[string][]string{"scale": {"adjust", "suspend", "ignore"}, "deploy": {"leave"}}[p.raw.Value("command")]
+	value := p.choice("autoscaling")
+	for _, f := range fits {
+		if value == f {
+			return value
+		}
+	}
+	if value != "" && len(fits) > 0 && p.raw.place("autoscaling") == "input autoscaling" {
+		p.mistake("autoscaling", fmt.Errorf("%q is not for command %s; write one of %s", value, p.raw.Value("command"), strings.Join(fits, ", ")))
+	}
+	if len(fits) == 0 {
+		return ""
+	}
+	return fits[0]
+}
+
+// scaling checks what belongs to scale, and what does not.
+func (p *parser) scaling() {
+	given := func(name string) bool { return p.raw.Value(name) != "" }
+	on := func(name string) bool { b, err := parseBool(p.raw.Value(name)); return b && err == nil }
+	if command := p.raw.Value("command"); command != "scale" {
+		for _, name := range []string{"desired-count", "min-capacity", "max-capacity", "scale-for"} {
+			if given(name) {
+				p.mistake(name, fmt.Errorf("is for command scale; %s leaves the number of tasks alone, leave it out", command))
+			}
+		}
+		for _, name := range []string{"allow-zero", "restore", "create-scalable-target"} {
+			if on(name) {
+				p.mistake(name, fmt.Errorf("is for command scale; %s leaves the number of tasks alone, leave it out", command))
+			}
+		}
+		return
+	}
+	for _, name := range []string{"image-tag", "image", "images"} {
+		if given(name) {
+			p.mistake(name, errors.New("is for command deploy; scale changes no image, leave it out"))
+		}
+	}
+	if on("force-new-deployment") {
+		p.mistake("force-new-deployment", errors.New("is for command deploy; scale replaces no task, leave it out"))
+	}
+	for _, name := range []string{"desired-count", "min-capacity", "max-capacity", "scale-for"} {
+		if on("restore") && given(name) {
+			p.mistake(name, errors.New("cannot be given together with restore, which puts back what is recorded; leave one"))
+		}
+	}
+	if given("scale-for") && given("autoscaling") && p.raw.Value("autoscaling") != "adjust" {
+		p.mistake("scale-for", errors.New("ends by bounds that AWS sets, so it needs autoscaling: adjust; leave one out"))
+	}
+	if on("create-scalable-target") && !given("scale-for") {
+		p.mistake("create-scalable-target", errors.New("is for scale-for, which needs a scalable target to end; leave it out, or give scale-for"))
+	}
+	p.capacities()
+}
+
+// capacities checks the bounds that are given against each other and max-tasks.
+func (p *parser) capacities() {
+	most, err := parseCount(p.raw.Value("max-tasks"))
+	if err != nil {
+		return // told where it is read
+	}
+	bounds := map[string]*int{}
+	for _, name := range []string{"min-capacity", "max-capacity"} {
+		n, err := parseCapacity(p.raw.Value(name))
+		if err != nil {
+			continue
+		}
+		bounds[name] = n
+		if *n > most {
+			p.mistake(name, fmt.Errorf("is %d, and max-tasks is %d; correct the number, or raise max-tasks", *n, most))
+		}
+	}
+	if low, high := bounds["min-capacity"], bounds["max-capacity"]; low != nil && high != nil && *low > *high {
+		p.mistake("min-capacity", fmt.Errorf("is %d, above max-capacity %d; exchange them", *low, *high))
+	}
+}
