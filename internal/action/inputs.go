@@ -228,11 +228,14 @@ func (p *parser) together() {
 		p.mistake("prepare", fmt.Errorf("is for command deploy; %s registers nothing that could be prepared, leave it out", p.raw.Value("command")))
 	}
 	p.scaling()
+	// A force that cannot be read is one mistake, not two.
+	force, err := parseBool(p.raw.Value("force-new-deployment"))
+	if force && p.raw.Value("command") == "rollback" {
+		p.mistake("force-new-deployment", errors.New("is for command deploy; a rollback changes the revision, leave it out"))
+	}
 	if p.raw.Value("command") != "deploy" {
 		return
 	}
-	// A force that cannot be read is one mistake, not two.
-	force, err := parseBool(p.raw.Value("force-new-deployment"))
 	if !given("image-tag") && !given("image") && !given("images") && !force && err == nil {
 		p.mistake("image-tag", errors.New("nothing to deploy; give image-tag, image or images, or set force-new-deployment to true"))
 	}

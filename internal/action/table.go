@@ -43,8 +43,8 @@ const DefaultTimeout = 30 * time.Minute
 // mistakes and of action.yml.
 func Table() []Input {
 	return []Input{
-		{Name: "command", Kind: Choice, Choices: []string{"deploy", "scale"}, Default: "deploy",
-			Description: "What to do: `deploy` puts an image on every selected service, `scale` changes how many tasks they run."},
+		{Name: "command", Kind: Choice, Choices: []string{"deploy", "scale", "rollback"}, Default: "deploy",
+			Description: "What to do: `deploy` puts an image on every selected service, `scale` changes how many tasks they run, `rollback` returns each to the revision of its last successful deployment before the newest one, or to the newest revision with `image-tag`."},
 		{Name: "environments", Kind: Text, Required: true,
 			Description: "Which environments: selectors, separated by commas or line breaks (names, globs such as `tenant-*`, `key=value` for a label, `region`, `account` or `wave`, each with `!` before it to take away; `*` is everything), or an inline YAML list of environments. A selector that matches nothing is a mistake."},
 		{Name: "services", Kind: List, Unset: "all; required by `scale` where an environment has several",
@@ -96,7 +96,7 @@ func Table() []Input {
 			Unset:       "no limit inside a wave; the next wave needs a healthy one",
 			Description: "How many environments may fail: `3`, or `10%` of those selected, rounded down. When used up, no further one starts. When given, at most `max-failures + 1 − failed` are in progress at once, unless `max-parallel` says otherwise."},
 		{Name: "rollback", Kind: Choice, Choices: []string{"none", "service", "environment", "all"}, Default: "environment", Policy: true,
-			Description: "What a failed or timed-out service takes back to what ran before: nothing (`none`), the `service` itself, every service that this run changed in its `environment`, or in `all` environments, so that the fleet stays on one version."},
+			Description: "With `deploy`, what a failed or timed-out service takes back to what ran before: nothing (`none`), the `service` itself, every service that this run changed in its `environment`, or in `all` environments, so that the fleet stays on one version."},
 		{Name: "allow-older", Kind: Boolean, Default: "false", Policy: true,
 			Description: "Deploy also where a newer workflow run of this repository has been. Otherwise such services are left alone: the job of an older release that was re-run, or had to wait, must not undo a newer one."},
 		{Name: "dry-run", Kind: Boolean, Default: "false",

@@ -110,9 +110,9 @@ func (c *Client) Registered(ctx context.Context, d fleet.Draft, most int) fleet.
 	return ""
 }
 
-// Active tells whether the revision is ACTIVE now, which it need not be any more
+// IsActive tells whether the revision is ACTIVE now, which it need not be any more
 // when it was read: no update may name one that was deregistered.
-func (c *Client) Active(ctx context.Context, arn fleet.ARN) (bool, error) {
+func (c *Client) IsActive(ctx context.Context, arn fleet.ARN) (bool, error) {
 	d, err := c.describe(ctx, string(arn))
 	if err != nil {
 		return false, err

@@ -277,6 +277,9 @@ func (s *session) options(environments int) rollout.Options {
 	if s.scaling != nil { // restore takes it back, when somebody wants that
 		o.Rollback = "none"
 	}
+	if in.Command == "rollback" { // what a rollback that fails would take back is what it was to get rid of
+		o.Return, o.Rollback = true, "none"
+	}
 	if f := in.MaxFailures; f.Given {
 		most := f.Count
 		if f.Percent > 0 {

@@ -210,6 +210,9 @@ func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 	if err != nil {
 		return fleet.Draft{}, err
 	}
+	if r.options.Return {
+		return r.formerly(ctx, u, base)
+	}
 	edits, err := r.options.Images.Edits(u.spec, base)
 	if err != nil {
 		return fleet.Draft{}, &mistake{err.Error()}
@@ -223,6 +226,7 @@ func (u *unit) make(o Options, moved string) {
 		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress, Prepare: o.Prepare,
 		Run: o.Run, AllowOlder: o.AllowOlder,
 	})
+	u.warnOfGuess()
 	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= u.seen.Pace.Total() && len(u.plan.Steps) > 0 {
 		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("the timeout of %s is up before the deployment can have ended: the %s strategy takes %s on purpose", report.Duration(given), u.seen.Strategy, u.seen.Pace))
 	}

@@ -113,6 +113,9 @@ func settled(u *unit) (ending, bool) {
 	switch {
 	case u.err != nil:
 		return ending{status: report.Failed, reason: u.err.Error(), details: details(u.err)}, true
+	case u.plan.Skip != "" && u.returnedByStop():
+		s, _ := u.last()
+		return ending{status: report.Deployed, reason: "stopping the deployment in progress has returned it to " + u.returns.ARN.Name(), running: s.Running}, true
 	case u.plan.Skip != "":
 		s, _ := u.last()
 		return ending{status: report.Unchanged, reason: u.plan.Skip, running: s.Running}, true

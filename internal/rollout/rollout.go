@@ -44,6 +44,7 @@ type Options struct {
 	Scaling      *Scaling      // nil: a deploy
 	Force        bool          // replace tasks even where nothing changed
 	Prepare      bool          // plan to register only; see Rollout.Prepare
+	Return       bool          // to what ran before, or to the newest revision with the images
 	WaitFor      string        // deployed, stable, started, or one of Stages
 	OnInProgress string        // wait, stop, skip, fail
 	Timeout      time.Duration // of a service, where its environment has none; 0: not given
@@ -90,6 +91,9 @@ type unit struct {
 	wrong  string        // a mistake that only AWS could tell
 	draft  fleet.Draft
 	plan   plan.Plan
+
+	returns fleet.TaskDefinition // with Options.Return
+	guessed string               // why that is only the ACTIVE revision before; empty: it is not
 
 	mu       sync.Mutex
 	seen     fleet.Service

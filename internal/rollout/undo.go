@@ -227,7 +227,7 @@ func (r *Rollout) stopped(ctx context.Context, u *unit, e ending, to fleet.ARN, 
 
 // redeployed makes the service run the revision that it ran before.
 func (r *Rollout) redeployed(ctx context.Context, u *unit, e ending, s fleet.Service, to fleet.ARN, begun func()) ending {
-	if active, err := u.client.Active(ctx, to); err == nil && !active {
+	if active, err := u.client.IsActive(ctx, to); err == nil && !active {
 		return e.becomes(report.RollbackFailed, fmt.Sprintf("not taken back: %s, which ran before, is no longer ACTIVE, and no update may name it; deploy an earlier image tag instead", to.Name()))
 	}
 	r.note(u, report.Waiting, "returning to %s", to.Name())
