@@ -8,13 +8,17 @@ import (
 
 // Pages that hints point to.
 const (
-	pageStopped    = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html"
-	pageEvents     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html"
-	pageBreaker    = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"
-	pageThrottling = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html"
-	pageProtection = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html"
-	pageOIDC       = "https://docs.github.com/en/actions/reference/security/oidc"
-	pageCodeDeploy = "https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html"
+	pageStopped     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html"
+	pageEvents      = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages-list.html"
+	pageBreaker     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html"
+	pageThrottling  = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html"
+	pageProtection  = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-scale-in-protection.html"
+	pageOIDC        = "https://docs.github.com/en/actions/reference/security/oidc"
+	pageCodeDeploy  = "https://docs.aws.amazon.com/codedeploy/latest/userguide/limits.html"
+	pageTaskSet     = "https://docs.aws.amazon.com/codedeploy/latest/userguide/troubleshooting-ecs.html"
+	pageHooks       = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html"
+	pageAlarms      = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html"
+	pageDeployments = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html"
 )
 
 // What an error is comes first in its text. These bound the work on thousands
@@ -102,6 +106,18 @@ var hints = []hint{
 	{says: []string{"servicenotfound", "servicenotactive"}, advice: "check the service's name, cluster, region and account in the fleet file; a new service has to be created first"},
 	{says: []string{"somebody else", "someone else", "another deployment has replaced"},
 		advice: "another pipeline or person deployed at the same time: see which version is wanted, then run again"},
+	{says: []string{"so did ecs's rollback"},
+		advice: "nobody knows which version serves: look at the service in the console at once, and deploy the version that is wanted by hand", page: pageDeployments},
+	{says: []string{"lifecycle hook"}, with: []string{"timed out"},
+		advice: "nobody continued the deployment in time, or the hook's function never answered: run again and continue it, or give the hook a longer timeout", page: pageHooks},
+	{says: []string{"lifecycle hook", "hook_execution_failure", "validation functions failed"},
+		advice: "a check of your own refused the new version: the hook's function, and its log, tell why", page: pageHooks},
+	{says: []string{"waiting for a person"},
+		advice: "the deployment waits at a pause for longer than this run may: continue it earlier, raise timeout, or wait for less (wait-for)", page: pageHooks},
+	{says: []string{"cloudwatch alarm", "alarm_active", "; alarms "},
+		advice: "an alarm fired while the new version was deployed: its metric tells whether the new version is to blame, then run again", page: pageAlarms},
+	{says: []string{"replacement task set"}, with: []string{"60 minutes", "healthy"},
+		advice: "no task of the new version became healthy in an hour: the stopped tasks, their logs and the target group's health checks tell why", page: pageTaskSet},
 	{says: []string{"circuit breaker"},
 		advice: "too many new tasks failed, so ECS went back: the stopped tasks and the service's events tell why", page: pageBreaker},
 	{says: []string{"no such host", "connection refused", "network is unreachable", "i/o timeout"},

@@ -73,17 +73,18 @@ func judge(d fleet.ServiceDeployment) verdict {
 func because(d fleet.ServiceDeployment) string {
 	var why []string
 	for _, text := range []string{d.RollbackReason, d.Reason} {
-		if text != "" && !strings.Contains(strings.Join(why, " "), text) {
+		if text = strings.TrimSuffix(text, "."); text != "" && !strings.Contains(strings.Join(why, " "), text) {
 			why = append(why, text)
 		}
 	}
-	if len(d.Alarms) > 0 {
+	unsaid := func(alarm string) bool { return !strings.Contains(strings.Join(why, " "), alarm) }
+	if slices.ContainsFunc(d.Alarms, unsaid) {
 		why = append(why, "alarms "+strings.Join(d.Alarms, ", "))
 	}
 	if len(why) == 0 {
 		return ""
 	}
-	text := strings.TrimSuffix(strings.Join(why, "; "), ".")
+	text := strings.Join(why, "; ")
 	// AWS's sentence goes on from ours, instead of saying it again.
 	if rest, found := strings.CutPrefix(text, "Service deployment rolled back because "); found {
 		return " because " + rest

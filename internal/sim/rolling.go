@@ -57,7 +57,7 @@ func (p *serviceDeployment) move() {
 		p.to("IN_PROGRESS", "")
 		p.service.poke()
 	case "IN_PROGRESS":
-		if !p.watchAlarms() && p.shift != nil {
+		if p.service.status == "ACTIVE" && !p.watchAlarms() && p.shift != nil {
 			p.proceed()
 		}
 	case "STOP_REQUESTED":
