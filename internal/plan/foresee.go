@@ -78,7 +78,7 @@ func (in ScaleIn) foreseeRuns(p *Plan, n int) {
 	b, warned := *p.Scaling.After, false
 	for i, run := range in.Outlook.Runs {
 		after := run.Action.Apply(b)
-		if after == b {
+		if after == b || in.Restore && Ours(run.Action) { // which are removed
 			continue
 		}
 		text, cuts := in.told(run, b, after, n)

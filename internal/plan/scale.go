@@ -137,6 +137,19 @@ func (RemoveTarget) String() string { return "remove the scalable target that wa
 func (Forget) String() string       { return "forget what was before" }
 func (a Await) String() string      { return fmt.Sprintf("wait until %d tasks run", a.Tasks) }
 
+// Undone tells the plan that it was carried out up to the i-th step only.
+func (p *Plan) Undone(i int) {
+	for _, step := range p.Steps[i:] {
+		switch step.(type) {
+		case SetBounds:
+			p.Scaling.After, p.Scaling.Outlook = p.Scaling.Before, fleet.Outlook{}
+		case ScheduleEnd:
+			p.Scaling.Outlook = fleet.Outlook{}
+		}
+	}
+	p.Scaling.Next = nil // was foretold for the whole of it
+}
+
 // MakeScale decides how to scale one service. An error is the user's mistake.
 func MakeScale(in ScaleIn) (Plan, error) {
 	p := Plan{
@@ -212,6 +225,11 @@ func (in ScaleIn) scale(p *Plan) error {
 	}
 	suspend := in.Autoscaling == "suspend" && had != nil && had.Suspended != everything
 	p.To.Desired, p.Scaling.After = n, after
+	// The end first: should the run be killed on the way, there is an end without
+	// a scale, and not the other way round. Only a scalable target can have one.
+	if temporary && in.Target != nil {
+		p.Steps = append(p.Steps, in.end(n)...)
+	}
 	changed := after != nil && (had == nil || had.Bounds != *after)
 	if changed || suspend {
 		step := SetBounds{From: in.Target}
@@ -223,7 +241,7 @@ func (in ScaleIn) scale(p *Plan) error {
 		}
 		p.Steps = append(p.Steps, step)
 	}
-	if temporary {
+	if temporary && in.Target == nil {
 		p.Steps = append(p.Steps, in.end(n)...)
 	}
 	if n != in.Seen.Desired {
@@ -286,7 +304,9 @@ func (in ScaleIn) fits(had *fleet.ScalableTarget, temporary bool) error {
 func (in ScaleIn) bounds(had *fleet.ScalableTarget, n int, temporary bool) (*fleet.Bounds, error) {
 	if had == nil {
 		if temporary {
-			return &fleet.Bounds{Min: n, Max: n}, nil
+			// Around the present number, too: making the target moves nothing, so
+			// that no task is there whose end is not.
+			return &fleet.Bounds{Min: min(n, in.Seen.Desired), Max: max(n, in.Seen.Desired)}, nil
 		}
 		return nil, nil
 	}

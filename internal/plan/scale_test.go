@@ -126,17 +126,17 @@ func TestMakeScale(t *testing.T) {
 
 		"for a while": {
 			in:   forAWhile,
-			want: []string{record, "set the bounds of autoscaling from 2–10 to 12–12", "have AWS set the bounds to 2–10 at 2026-01-31 13:00 UTC", "set the desired count from 4 to 12"}},
+			want: []string{record, "have AWS set the bounds to 2–10 at 2026-01-31 13:00 UTC", "set the bounds of autoscaling from 2–10 to 12–12", "set the desired count from 4 to 12"}},
 		"for a while, where no policy brings the tasks back": {
 			in: func(in *ScaleIn) { forAWhile(in); in.Target.Policies = nil },
-			want: []string{record, "set the bounds of autoscaling from 2–10 to 12–12",
-				"have AWS set the bounds to 2–10 at 2026-01-31 13:00 UTC, and the tasks to 4, since no policy would", "set the desired count from 4 to 12"}},
+			want: []string{record, "have AWS set the bounds to 2–10 at 2026-01-31 13:00 UTC, and the tasks to 4, since no policy would",
+				"set the bounds of autoscaling from 2–10 to 12–12", "set the desired count from 4 to 12"}},
 		"for a while, and nothing that could end it": {
 			in:      func(in *ScaleIn) { forAWhile(in); in.Target = nil },
 			mistake: "the service has no scalable target, which scale-for needs to end the scale; set create-scalable-target to true, or leave scale-for out"},
 		"for a while, with a target of its own": {
 			in: func(in *ScaleIn) { forAWhile(in); in.Target, in.Create = nil, true },
-			want: []string{"record in AWS what was before: 4 desired, no scalable target", "create a scalable target with the bounds 12–12",
+			want: []string{"record in AWS what was before: 4 desired, no scalable target", "create a scalable target with the bounds 4–12",
 				"have AWS set the bounds to 4–4 at 2026-01-31 13:00 UTC", "set the desired count from 4 to 12"}},
 		"for a while, where schedules are suspended": {
 			in:      func(in *ScaleIn) { forAWhile(in); in.Target.Suspended.Scheduled = true },
@@ -212,6 +212,23 @@ func TestMakeScale(t *testing.T) {
 	}
 }
 
+func TestPlanThatIsCarriedOutInPart(t *testing.T) {
+	two, twelve := fleet.Bounds{Min: 2, Max: 10}, fleet.Bounds{Min: 12, Max: 12}
+	for i, want := range []struct {
+		after fleet.Bounds
+		ends  bool
+	}{{two, false}, {two, false}, {two, false}, {twelve, true}} {
+		p, err := MakeScale(scaleIn(forAWhile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Undone(i)
+		if *p.Scaling.After != want.after || p.Scaling.Outlook.Until.IsZero() == want.ends || p.Scaling.Next != nil {
+			t.Errorf("before %q: %+v", p.Steps[i], p.Scaling)
+		}
+	}
+}
+
 func TestForesight(t *testing.T) {
 	rome, err := time.LoadLocation("Europe/Rome")
 	if err != nil {
@@ -249,6 +266,13 @@ func TestForesight(t *testing.T) {
 				in.Outlook.Runs, in.Outlook.Soon = []fleet.Firing{run("morning", night.UTC(), 20, 40)}, 1
 			},
 			next: []string{"desired 12 will be raised to 20 at 21:00 UTC by `morning`"}},
+		"the end of a temporary scale that is put back before it": {
+			in: func(in *ScaleIn) {
+				inTemporary(in, clock(12))
+				in.Count, in.Restore = nil, true
+				in.Outlook.Runs = []fleet.Firing{run(EndAction, clock(12), 4, 4), run("night", night, 1, 3), run(BoundsAction, clock(23), 2, 10)}
+			},
+			next: []string{"desired 4 will be cut to 3 at 22:00 Europe/Rome (21:00 UTC) by `night`"}},
 		"nothing": {in: func(*ScaleIn) {}, next: []string{"nothing is scheduled that would change it"}},
 		"no autoscaling": {
 			in:   func(in *ScaleIn) { in.Target = nil },

@@ -95,12 +95,12 @@ func (r *Rollout) scaled(ctx context.Context, u *unit) ending {
 	writing, done := r.writing(ctx)
 	defer done()
 	wrote := false
-	for _, step := range u.plan.Steps {
+	for i, step := range u.plan.Steps {
 		if _, only := step.(plan.Await); only {
 			continue
 		}
 		if err := r.scaleStep(writing, u, before, step); err != nil {
-			return r.halfScaled(ctx, u, step, err)
+			return r.halfScaled(ctx, u, i, err)
 		}
 		wrote = true
 	}
@@ -177,11 +177,13 @@ func (r *Rollout) scheduleEnd(ctx context.Context, u *unit, of cloud.Scalable, s
 	return u.client.ScheduleOnce(ctx, of, plan.BoundsAction, at.Add(time.Minute), &step.Bounds.Min, &step.Bounds.Max)
 }
 
-// halfScaled ends a service that an error stopped on its way.
-func (r *Rollout) halfScaled(ctx context.Context, u *unit, step plan.Step, err error) ending {
-	e := r.trouble(ctx, u, err)
+// halfScaled ends a service that an error stopped on its way, at the i-th step.
+func (r *Rollout) halfScaled(ctx context.Context, u *unit, i int, err error) ending {
+	e, step := r.trouble(ctx, u, err), u.plan.Steps[i]
+	changed := slices.ContainsFunc(u.plan.Steps[:i], func(s plan.Step) bool { _, only := s.(plan.Record); return !only })
+	u.plan.Undone(i)
 	switch {
-	case !u.began.Load():
+	case !changed:
 		return e
 	case ctx.Err() != nil:
 		e.status, e.reason = report.Cancelled, fmt.Sprintf("the run was cancelled before it could %s", step)
