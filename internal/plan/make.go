@@ -77,6 +77,12 @@ func Make(in In) Plan {
 	to := p.revision(in)
 	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace})
 	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
+	if ran := Replaced(in.Seen); primary.RolloutState == "FAILED" && ran != "" {
+		// What failed never came to run: its tasks are still those of the
+		// revision before, and nobody wants to return to anything else.
+		p.From = State{TaskDefinition: ran, Desired: in.Seen.Desired}
+		p.Undo = []Step{Deploy{TaskDefinition: ran}}
+	}
 	return p
 }
 

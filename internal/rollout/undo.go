@@ -68,6 +68,9 @@ func (r *Rollout) brokenBy(u *unit) string {
 // that is cancelled begins no rollback. It blocks until each service has ended
 // anew. why is said of those that were well.
 func (r *Rollout) undo(ctx context.Context, units []*unit, why string) {
+	for _, u := range units {
+		r.inherit(ctx, u)
+	}
 	byWave := slices.DeleteFunc(slices.Clone(units), func(u *unit) bool { return u.ours == nil })
 	slices.Reverse(byWave)
 	slices.SortStableFunc(byWave, func(a, b *unit) int { return b.env.Wave - a.env.Wave })
@@ -90,6 +93,25 @@ func (r *Rollout) undo(ctx context.Context, units []*unit, why string) {
 		byWave = byWave[n:]
 	}
 	all.Wait()
+}
+
+// inherit makes a service that was left alone one to be taken back when an
+// earlier attempt of this run has deployed it: what the plan of that attempt
+// remembered is in the history of the service's deployments.
+func (r *Rollout) inherit(ctx context.Context, u *unit) {
+	s, _ := u.last()
+	if u.ours != nil || u.ending.Load().status != report.Unchanged || !plan.Newest(s.Run, u.draft.Base.Run).Same(r.options.Run) {
+		return
+	}
+	to, err := u.client.Previous(cloud.First(ctx), u.env.Cluster, u.spec.ECSName)
+	if err != nil || to == "" {
+		r.note(u, report.Note, "an earlier attempt of this run has deployed it, and what it ran before is not known: %v", err)
+		return
+	}
+	primary := s.Primary()
+	u.ours = &tracked{service: s, mine: mine{id: primary.ID, wanted: primary.TaskDefinition, before: to}}
+	u.plan.From = plan.State{TaskDefinition: to, Desired: s.Desired}
+	u.plan.Undo = []plan.Step{plan.Deploy{TaskDefinition: to}}
 }
 
 // undone takes back what the run has changed of one service, when that is
