@@ -124,11 +124,31 @@ func (p *parser) scaling() {
 		p.mistake("create-scalable-target", errors.New("is for scale-for, which needs a scalable target to end; leave it out, or give scale-for"))
 	}
 	p.capacities()
+	p.absolute()
+}
+
+// absolute checks the numbers that need no look at AWS.
+func (p *parser) absolute() {
+	most, err := parseMaxTasks(p.raw.Value("max-tasks"))
+	zero, wrong := parseBool(p.raw.Value("allow-zero"))
+	if err != nil || wrong != nil {
+		return // told where they are read
+	}
+	for _, text := range strings.FieldsFunc(p.raw.Value("desired-count"), func(r rune) bool { return r == '\n' || r == '=' }) {
+		n, err := strconv.ParseUint(strings.TrimSpace(text), 10, 31) // relative numbers and names are none
+		switch {
+		case err != nil:
+		case int(n) > most:
+			p.mistake("desired-count", fmt.Errorf("is %d, and max-tasks is %d; correct the number, or raise max-tasks", n, most))
+		case n == 0 && !zero:
+			p.mistake("desired-count", errors.New("is 0; set allow-zero to true if no task is to run"))
+		}
+	}
 }
 
 // capacities checks the bounds that are given against each other and max-tasks.
 func (p *parser) capacities() {
-	most, err := parseCount(p.raw.Value("max-tasks"))
+	most, err := parseMaxTasks(p.raw.Value("max-tasks"))
 	if err != nil {
 		return // told where it is read
 	}

@@ -212,6 +212,9 @@ func (r *Rollout) awaitTasks(ctx context.Context, u *unit, before fleet.Service)
 	timeout := r.timeout(u)
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
+	if a.want > before.Running {
+		r.pause(within, firstPoll)
+	}
 	doing := ""
 	for {
 		s, err := r.looks.service(within, u)
