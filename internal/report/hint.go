@@ -108,7 +108,7 @@ var hints = []hint{
 		advice: "another pipeline or person deployed at the same time: see which version is wanted, then run again"},
 	{says: []string{"so did ecs's rollback"},
 		advice: "nobody knows which version serves: look at the service in the console at once, and deploy the version that is wanted by hand", page: pageDeployments},
-	{says: []string{"lifecycle hook"}, with: []string{"timed out"},
+	{says: []string{"lifecycle hook", "not continued within its wait time"}, with: []string{"timed out", "timeout"},
 		advice: "nobody continued the deployment in time, or the hook's function never answered: run again and continue it, or give the hook a longer timeout", page: pageHooks},
 	{says: []string{"lifecycle hook", "hook_execution_failure", "validation functions failed"},
 		advice: "a check of your own refused the new version: the hook's function, and its log, tell why", page: pageHooks},

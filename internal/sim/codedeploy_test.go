@@ -148,6 +148,7 @@ func TestCodeDeployShiftsInTheStepsOfTheConfiguration(t *testing.T) {
 func (c *client) settled(id string) js {
 	c.t.Helper()
 	c.untilInfo(id, ended)
+	time.Sleep(10 * time.Second) // a rollback begins a moment later
 	if back, ok := c.info(id)["rollbackInfo"].(js); ok && back["rollbackDeploymentId"] != nil {
 		c.untilInfo(back["rollbackDeploymentId"].(string), ended)
 	}
@@ -547,4 +548,33 @@ func TestAlarmStopsCodeDeploy(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestServiceIsDeletedUnderCodeDeploy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, codeDeployed(withRollback("DEPLOYMENT_FAILURE")))
+		id := c.create("v2")
+		time.Sleep(time.Minute)
+		c.must("ecs:DeleteService", js{"cluster": "main", "service": "rails", "force": true})
+		if info := c.settled(id); info["status"] != "Failed" || at[string](t, info, "errorInformation", "code") != "INVALID_ECS_SERVICE" || info["rollbackInfo"] != nil {
+			t.Errorf("it ended %v", info)
+		}
+	})
+}
+
+func TestSomebodyDeploysBeforeCodeDeployRollsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := codeDeployed(withRollback("DEPLOYMENT_FAILURE"))
+		w.DeploymentFaults = []DeploymentFault{{Stage: "AfterAllowTraffic", Image: "*:v2"}}
+		c := newClient(t, w)
+		next := c.spec("v3")
+		id := c.create("v2")
+		c.untilInfo(id, ended)
+		c.must("codedeploy:CreateDeployment", js{"applicationName": theApplication, "deploymentGroupName": theGroup, "revision": next})
+		time.Sleep(time.Hour)
+		if back := at[js](t, c.info(id), "rollbackInfo"); back["rollbackMessage"] == nil || back["rollbackDeploymentId"] != nil {
+			t.Errorf("its rollback: %v", back)
+		}
+		c.holds("v3")
+	})
 }

@@ -123,6 +123,10 @@ func (d *codeDeployment) then(after time.Duration, step func()) {
 // look.
 func (d *codeDeployment) look() {
 	d.updated = d.clock()
+	if d.group.service.status != "ACTIVE" {
+		d.end("Failed", "INVALID_ECS_SERVICE", "The ECS service is not ACTIVE.", "")
+		return
+	}
 	if fire := d.group.region.firing(d.alarms); len(fire) > 0 && d.undoes == nil {
 		d.end("Stopped", "ALARM_ACTIVE", "One or more alarms have been activated according to the Amazon CloudWatch metrics you selected, and the affected deployments have been stopped. Activated alarms: <"+strings.Join(fire, ", ")+">", "DEPLOYMENT_STOP_ON_ALARM")
 		return
@@ -404,13 +408,14 @@ func (d *codeDeployment) end(status, code, message, event string) {
 		}
 	}
 	if d.undoes == nil && slices.Contains(d.rollbackOn, event) {
-		d.undo()
+		d.group.region.aws.after(codeLooks, d.undo)
 	}
 }
 
 // undo is a rollback: a new deployment, of the revision before. While the old
 // task set is there, only the traffic goes back. Without a new task set there
-// is nothing to undo.
+// is nothing to undo. It begins a moment after the deployment has ended, in
+// which somebody may begin another one; how long that is, is a guess.
 // https://docs.aws.amazon.com/codedeploy/latest/userguide/deployments-rollback-and-redeploy.html
 func (d *codeDeployment) undo() {
 	g := d.group
@@ -420,6 +425,9 @@ func (d *codeDeployment) undo() {
 		return
 	case d.previous == nil:
 		d.undoMessage = "The deployment was not rolled back because there is no previous successful deployment."
+		return
+	case g.last != d:
+		d.undoMessage = "The deployment was not rolled back because another one has begun."
 		return
 	}
 	r := g.begin(d.previous, "codeDeployRollback")
