@@ -251,7 +251,7 @@ func (in ScaleIn) scale(p *Plan) error {
 	switch {
 	case len(p.Steps) > 0:
 		p.Steps = slices.Concat(in.record(had, temporary), p.Steps, in.cleared())
-		p.Undo = in.back(had)
+		p.Undo = in.back(had, after, suspend, n)
 	case in.Seen.Running != n || in.Seen.Pending > 0:
 		p.Steps = []Step{Await{n}}
 	default:
@@ -387,13 +387,23 @@ func (in ScaleIn) cleared() []Step {
 	return nil
 }
 
-// back is what would undo the plan.
-func (in ScaleIn) back(had *fleet.ScalableTarget) []Step {
+// back is what would undo the plan, told from what it leaves.
+func (in ScaleIn) back(had *fleet.ScalableTarget, after *fleet.Bounds, suspended bool, n int) []Step {
 	var steps []Step
-	if had != nil {
-		steps = append(steps, SetBounds{From: had, Bounds: had.Bounds})
+	switch {
+	case had == nil && after != nil:
+		steps = append(steps, RemoveTarget{})
+	case had != nil && (had.Bounds != *after || suspended):
+		step := SetBounds{From: &fleet.ScalableTarget{Bounds: *after}, Bounds: had.Bounds}
+		if suspended {
+			step.Suspended = &had.Suspended
+		}
+		steps = append(steps, step)
 	}
-	return append(steps, SetDesired{To: in.Seen.Desired})
+	if n != in.Seen.Desired {
+		steps = append(steps, SetDesired{From: n, To: in.Seen.Desired})
+	}
+	return steps
 }
 
 // restore plans to put back what the last scale has changed.

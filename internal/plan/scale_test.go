@@ -212,6 +212,33 @@ func TestMakeScale(t *testing.T) {
 	}
 }
 
+func TestTheWayBackFromAScale(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   func(*ScaleIn)
+		want []string
+	}{
+		"bounds and number":      {func(*ScaleIn) {}, []string{"set the bounds of autoscaling from 12–12 to 2–10", "set the desired count from 12 to 4"}},
+		"the number alone":       {func(in *ScaleIn) { in.Target = nil }, []string{"set the desired count from 12 to 4"}},
+		"the bounds alone":       {func(in *ScaleIn) { in.Seen.Desired = 12 }, []string{"set the bounds of autoscaling from 12–12 to 2–10"}},
+		"a suspension":           {func(in *ScaleIn) { in.Autoscaling = "suspend" }, []string{"resume scaling", "set the desired count from 12 to 4"}},
+		"a target that was made": {func(in *ScaleIn) { forAWhile(in); in.Target, in.Create = nil, true }, []string{"remove the scalable target that was made for the scale", "set the desired count from 12 to 4"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := MakeScale(scaleIn(c.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var steps []string
+			for _, s := range p.Undo {
+				steps = append(steps, s.String())
+			}
+			if d := cmp.Diff(c.want, steps); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
 func TestPlanThatIsCarriedOutInPart(t *testing.T) {
 	two, twelve := fleet.Bounds{Min: 2, Max: 10}, fleet.Bounds{Min: 12, Max: 12}
 	for i, want := range []struct {
