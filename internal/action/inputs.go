@@ -34,10 +34,13 @@ type Inputs struct {
 	WaitFor              string        // deployed, stable, started, or one of Known.Stages
 	OnInProgress         string        // wait, stop, skip, fail
 	Timeout              time.Duration // 0: DefaultTimeout plus what the strategy declares
+	MaxTaskFailures      int           // 0: no limit
 	MaxParallel          int           // 0: no limit
 	MaxFailures          MaxFailures
 	Rollback             string // none, service, environment, all
 	AllowOlder           bool
+	BakeTime             time.Duration // 0: none
+	Alarms               []string
 	DryRun               bool
 	APIShare             float64          // above 0, up to 1
 	APIQuotas            map[string]Quota // by name of the bucket
@@ -102,10 +105,13 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		WaitFor:              read(p, "wait-for", waitParser(known.Stages)),
 		OnInProgress:         p.choice("on-in-progress"),
 		Timeout:              read(p, "timeout", parseDuration),
+		MaxTaskFailures:      read(p, "max-task-failures", parseCount),
 		MaxParallel:          read(p, "max-parallel", parseCount),
 		MaxFailures:          read(p, "max-failures", parseMaxFailures),
 		Rollback:             p.choice("rollback"),
 		AllowOlder:           read(p, "allow-older", parseBool),
+		BakeTime:             read(p, "bake-time", parseBakeTime),
+		Alarms:               p.list("alarms"),
 		DryRun:               read(p, "dry-run", parseBool),
 		APIShare:             read(p, "api-share", parseShare),
 		APIQuotas:            quotas(lines(p, "api-quotas", quotaParser(known.Buckets))),
@@ -221,6 +227,10 @@ func lines[T keyed](p *parser, name string, parse func(string) (T, error)) []T {
 // together checks what no input shows alone.
 func (p *parser) together() {
 	given := func(name string) bool { return p.raw.Value(name) != "" }
+	wait, deploys := p.raw.Value("wait-for"), p.raw.Value("command") != "scale"
+	if bake, err := parseBakeTime(p.raw.Value("bake-time")); err == nil && bake > 0 && deploys && wait != "deployed" && wait != "stable" {
+		p.mistake("bake-time", fmt.Errorf("a wave can only bake when its deployments are waited for; set wait-for to deployed instead of %s, or leave bake-time out", wait))
+	}
 	if given("image-tag") && given("image") {
 		p.mistake("image", errors.New("cannot be given together with image-tag; leave one"))
 	}

@@ -56,6 +56,9 @@ func TestParseConvertsEveryInput(t *testing.T) {
 		"autoscaling":          "leave",
 		"force-new-deployment": "True",
 		"wait-for":             "stable",
+		"max-task-failures":    "3",
+		"bake-time":            "10m",
+		"alarms":               "rails-5xx, {environment}-p99",
 		"on-in-progress":       "stop",
 		"timeout":              "1h30m",
 		"max-parallel":         "8",
@@ -84,7 +87,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 			{Container: "side", Value: digest},
 		},
 		Container: []string{"app", "proxy"}, MaxTasks: 50, Autoscaling: "leave", ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
-		Timeout: 90 * time.Minute, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, Rollback: "all", AllowOlder: true, DryRun: true,
+		Timeout: 90 * time.Minute, MaxTaskFailures: 3, BakeTime: 10 * time.Minute, Alarms: []string{"rails-5xx", "{environment}-p99"}, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, Rollback: "all", AllowOlder: true, DryRun: true,
 		APIShare: 0.5, APIQuotas: map[string]Quota{"ecs:task-definition-modify": {5, 40}, "codedeploy": {Rate: 0.5}},
 		Region: "ap-northeast-1", Account: "111122223333", RoleARN: "arn:aws:iam::{account}:role/deploy",
 		ExternalID: "x", Cluster: "main", Summary: "off",
@@ -181,6 +184,11 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 		"a duration below a second": {
 			map[string]string{"timeout": "999ms"},
 			[]string{`input timeout: "999ms" is not between 1s and 24h; write a duration such as 90m`}},
+		"a wave that is not waited for cannot bake": {
+			map[string]string{"bake-time": "10m", "wait-for": "started"},
+			[]string{`input bake-time: a wave can only bake when its deployments are waited for; set wait-for to deployed instead of started, or leave bake-time out`}},
+		"no bake time is no mistake": {
+			map[string]string{"bake-time": "0s", "wait-for": "started"}, nil},
 		"a boolean of another language": {
 			map[string]string{"dry-run": "yes"},
 			[]string{`input dry-run: "yes" is neither true nor false; write one of them`}},

@@ -126,7 +126,7 @@ func TestPolicyCountsWhereNoInputIsGiven(t *testing.T) {
 	want := []string{
 		`fleet.yml:6:3: policy "wait_for" is not known; did you mean "wait-for"?`,
 		`fleet.yml:7:3: "dry-run" cannot stand under policy; give it as an input in the workflow`,
-		`fleet.yml:8:3: policy "colour" is not known; write one of max-tasks, autoscaling, wait-for, on-in-progress, timeout, max-parallel, max-failures, rollback, allow-older`,
+		`fleet.yml:8:3: policy "colour" is not known; write one of max-tasks, autoscaling, wait-for, on-in-progress, timeout, max-task-failures, max-parallel, max-failures, rollback, allow-older, bake-time, alarms`,
 	}
 	if diff := cmp.Diff(want, texts(mistakes)); diff != "" {
 		t.Error(diff)

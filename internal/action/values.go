@@ -104,6 +104,14 @@ func parseDuration(value string) (time.Duration, error) {
 	return d, nil
 }
 
+// parseBakeTime takes 0s, too.
+func parseBakeTime(value string) (time.Duration, error) {
+	if d, err := time.ParseDuration(value); err == nil && d == 0 {
+		return 0, nil
+	}
+	return parseDuration(value)
+}
+
 func parseCount(value string) (int, error) {
 	n, err := strconv.ParseUint(value, 10, 31)
 	if err != nil || n == 0 {

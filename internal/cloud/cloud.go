@@ -28,9 +28,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	autoscaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"golang.org/x/sync/semaphore"
 
@@ -103,14 +105,16 @@ type Client struct {
 	Account fleet.AccountID
 	Region  fleet.Region
 
-	cloud    *Cloud
-	config   aws.Config
-	location *location
-	ecs      *ecs.Client
-	logs     *cloudwatchlogs.Client
+	cloud      *Cloud
+	config     aws.Config
+	location   *location
+	ecs        *ecs.Client
+	logs       *cloudwatchlogs.Client
+	elb        *elasticloadbalancingv2.Client
+	cloudwatch *cloudwatch.Client
+	scaling    *autoscaling.Client
 
 	untagged atomic.Bool // tags of the run were refused
-	scaling  *autoscaling.Client
 }
 
 // New reads the ambient configuration (AWS_… variables, shared files, the
@@ -165,7 +169,8 @@ func (c *Cloud) newClient(r *role, region fleet.Region) *Client {
 	return &Client{
 		Account: r.account, Region: region,
 		cloud: c, config: cfg, location: where,
-		ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), scaling: autoscaling.NewFromConfig(cfg),
+		ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		elb: elasticloadbalancingv2.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg), scaling: autoscaling.NewFromConfig(cfg),
 	}
 }
 

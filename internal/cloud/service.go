@@ -244,14 +244,10 @@ func service(s types.Service) fleet.Service {
 			v.Before = fleet.ParseBefore(aws.ToString(t.Value))
 		}
 	}
-	for _, b := range s.LoadBalancers {
-		if arn := aws.ToString(b.TargetGroupArn); arn != "" {
-			v.TargetGroups = append(v.TargetGroups, fleet.ARN(arn))
-		}
-	}
 	for _, d := range s.Deployments {
 		v.Deployments = append(v.Deployments, deployment(d))
 	}
+	v.TargetGroups = targetGroups(s)
 	for _, r := range s.CurrentServiceRevisions {
 		v.Revisions = append(v.Revisions, fleet.ARN(aws.ToString(r.Arn)))
 	}
@@ -259,6 +255,28 @@ func service(s types.Service) fleet.Service {
 		v.Events = append(v.Events, fleet.ServiceEvent{At: aws.ToTime(e.CreatedAt), Text: aws.ToString(e.Message)})
 	}
 	return v
+}
+
+// targetGroups are a service's own, those that traffic is shifted to, and those
+// of task sets.
+func targetGroups(s types.Service) []fleet.ARN {
+	balancers := slices.Clone(s.LoadBalancers)
+	for _, set := range s.TaskSets {
+		balancers = append(balancers, set.LoadBalancers...)
+	}
+	var groups []fleet.ARN
+	add := func(arn *string) {
+		if group := fleet.ARN(aws.ToString(arn)); group != "" && !slices.Contains(groups, group) {
+			groups = append(groups, group)
+		}
+	}
+	for _, b := range balancers {
+		add(b.TargetGroupArn)
+		if b.AdvancedConfiguration != nil {
+			add(b.AdvancedConfiguration.AlternateTargetGroupArn)
+		}
+	}
+	return groups
 }
 
 // pace is what the strategy's bakes and steps take, with ECS's defaults. A

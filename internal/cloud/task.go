@@ -54,6 +54,9 @@ func task(t types.Task) fleet.Task {
 		StopCode: string(t.StopCode), Reason: aws.ToString(t.StoppedReason), StoppedAt: aws.ToTime(t.StoppedAt),
 	}
 	for _, c := range t.Containers {
+		for _, i := range c.NetworkInterfaces {
+			v.Address = aws.ToString(i.PrivateIpv4Address)
+		}
 		container := fleet.TaskContainer{Name: aws.ToString(c.Name), Reason: aws.ToString(c.Reason)}
 		if c.ExitCode != nil {
 			code := int(*c.ExitCode)

@@ -186,12 +186,10 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 		s.refuse([]error{err})
 		return
 	}
+	s.watchAlarms(environments)
 	r := rollout.New(aws, environments, s.options(len(environments)))
 	mistakes := r.Inspect(ctx)
 	s.record.Notes = append(s.record.Notes, r.Notes()...)
-	if slices.ContainsFunc(environments, func(e fleet.Environment) bool { return len(e.Alarms) > 0 }) {
-		s.record.Notes = append(s.record.Notes, "the fleet file names alarms, which this version does not watch")
-	}
 	stop := s.console.tick(func() { s.keep(r, registry) }) // reads the record, which rests until stop
 	switch {
 	case ctx.Err() != nil:
@@ -220,6 +218,18 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	s.record.API = usage(registry)
 	if s.inputs.DryRun && len(mistakes) == 0 {
 		s.record.API = forecast(r, registry)
+	}
+}
+
+// watchAlarms adds the input's alarms to those of each environment.
+func (s *session) watchAlarms(environments []fleet.Environment) {
+	named := false
+	for i := range environments {
+		environments[i].Alarms = environments[i].Watched(s.inputs.Alarms)
+		named = named || len(environments[i].Alarms) > 0
+	}
+	if named && s.inputs.BakeTime == 0 && s.inputs.Command != "scale" && !s.inputs.Prepare {
+		s.record.Notes = append(s.record.Notes, "alarms are watched while a wave bakes, and bake-time is 0s: they are not watched")
 	}
 }
 
@@ -272,7 +282,10 @@ func (s *session) options(environments int) rollout.Options {
 	}
 	o := rollout.Options{
 		Scaling: s.scaling, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
-		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
+		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, MaxTaskFailures: in.MaxTaskFailures, BakeTime: in.BakeTime, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
+	}
+	if in.Prepare || s.scaling != nil { // deploys nothing that could bake
+		o.BakeTime = 0
 	}
 	if s.scaling != nil { // restore takes it back, when somebody wants that
 		o.Rollback = "none"
@@ -283,7 +296,7 @@ func (s *session) options(environments int) rollout.Options {
 	if f := in.MaxFailures; f.Given {
 		most := f.Count
 		if f.Percent > 0 {
-			most = int(f.Percent / 100 * float64(environments))
+			most = int(f.Percent*float64(environments)/100 + 1e-9) // 29% of 100 are 29
 		}
 		o.MaxFailures = &most
 	}

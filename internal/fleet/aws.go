@@ -37,7 +37,9 @@ type Service struct {
 	MaximumPercent        int
 	CircuitBreaker        bool
 
-	TargetGroups []ARN   // of load balancers; empty: none, or only a Classic one
+	// TargetGroups are those that its tasks are, or may come to be, registered
+	// in. Empty: it has no load balancer, or a Classic one.
+	TargetGroups []ARN
 	Before       *Before // what the service was before it was scaled; nil: not recorded
 
 	// Pace is what a deployment of the service takes on purpose.
@@ -188,6 +190,7 @@ type Task struct {
 	StopCode   string // TaskFailedToStart, EssentialContainerExited, …; empty while it runs
 	Reason     string // why it stopped
 	StoppedAt  time.Time
+	Address    string // its private IP address; empty where it has no interface of its own
 	Containers []TaskContainer
 }
 

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -97,6 +98,19 @@ func (r *reader) environment(name string, own, defaults level) Environment {
 	s.complete(e, l, own.services.mistaken() || defaults.services.mistaken())
 	s.agree(e, l)
 	return e
+}
+
+// Watched are the environment's alarms and those of names, whose builtin
+// placeholders are filled in, each once.
+func (e Environment) Watched(names []string) []string {
+	fill := strings.NewReplacer("{environment}", e.Name, "{account}", string(e.Account), "{region}", string(e.Region), "{cluster}", ARN(e.Cluster).Name())
+	all := slices.Clone(e.Alarms)
+	for _, name := range names {
+		if name = fill.Replace(name); !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // build makes a service of what is said about it; the receiver is its scope.

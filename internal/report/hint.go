@@ -19,6 +19,8 @@ const (
 	pageHooks       = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-lifecycle-hooks.html"
 	pageAlarms      = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html"
 	pageDeployments = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html"
+	pageTargets     = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html"
+	pageErrors      = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html"
 )
 
 // What an error is comes first in its text. These bound the work on thousands
@@ -52,6 +54,13 @@ var hints = []hint{
 		advice: "the credentials ended before the run did: let the step before ask for a longer session (role-duration-seconds), or give a role-arn here, which is renewed while the run lasts"},
 	{says: []string{"wrong account", "credentials belong to account", "credentials are for account"},
 		advice: "correct account or role-arn of the environment in the fleet file; nothing has been written to the other account"},
+
+	{says: []string{"failed its bake"}, with: []string{"targets unhealthy", "unhealthy targets"},
+		advice: "look at the task that is named (its CPU, memory and log): one that does not answer health checks in time makes requests end in a 504; stopping it has ECS start another, more or larger tasks make it less busy", page: pageTargets},
+	{says: []string{"failed its bake: alarm"},
+		advice: "the deployment had succeeded: see in CloudWatch what the alarm measures, and in the application's log since the deploy what changed"},
+	{says: []string{"failed its bake"}, with: []string{"5xx", "502 to 504"},
+		advice: "the deployment had succeeded, and the new version answers with errors that no health check sees: see the application's log since the deploy", page: pageErrors},
 
 	{says: []string{"cannotpull"}, task: true, with: []string{"matching platform", "no matching manifest"},
 		advice: "the image is there, but not for this processor: build it for the platform of the task definition (linux/amd64 or linux/arm64)", page: pageStopped},

@@ -25,7 +25,9 @@ type tracked struct {
 	missing  int       // looks in a row that did not show the service
 	last     fleet.ServiceDeployment
 
-	cannotStop bool // it was tried
+	cannotStop bool   // it was tried
+	patience   int    // failed tasks after which it is given up; 0: never
+	hopeless   string // why it was given up
 }
 
 // running is how many tasks the service ran when it was last seen, old and new.
@@ -45,7 +47,12 @@ func (r *Rollout) follow(ctx context.Context, u *unit, t *tracked) ending {
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
 	r.pause(within, firstPoll)
+	t.patience = r.options.MaxTaskFailures
 	v, err := r.watch(within, u, t)
+	t.patience = 0 // a rollback is waited for
+	if t.hopeless != "" && v.reason != "" {
+		v.reason = t.hopeless + ": " + v.reason
+	}
 	switch {
 	case err == nil && v.reached:
 		return ending{status: report.Deployed, running: t.running(), reason: fmt.Sprintf("%s; the deployment goes on (wait-for: %s)", v.doing, r.options.WaitFor)}
@@ -83,7 +90,41 @@ func (r *Rollout) watch(ctx context.Context, u *unit, t *tracked) (verdict, erro
 			t.doing = v.doing
 			r.note(u, report.Waiting, "%s", v.doing)
 		}
+		if err == nil && !v.failing && t.patience > 0 {
+			if v := r.despair(ctx, u, t); v.over {
+				return v, nil
+			}
+		}
 	}
+}
+
+// despair gives a deployment up that has lost as many tasks as it may: it is
+// stopped at once, which has AWS return to the revision before it, and is then
+// followed to its end. The verdict is over when it cannot be stopped.
+func (r *Rollout) despair(ctx context.Context, u *unit, t *tracked) verdict {
+	n := t.last.FailedTasks
+	if !t.service.CircuitBreaker {
+		// Without a circuit breaker nothing but the service counts them.
+		if s, err := r.looks.service(ctx, u); err == nil {
+			for _, d := range s.Deployments {
+				if d.ID == t.mine.id {
+					n = max(n, d.FailedTasks)
+				}
+			}
+		}
+	}
+	if n < t.patience {
+		return verdict{}
+	}
+	t.patience = 0
+	t.hopeless = fmt.Sprintf("given up after %d failed tasks (max-task-failures: %d)", n, r.options.MaxTaskFailures)
+	r.note(u, report.Waiting, "%s", t.hopeless)
+	writing, done := r.writing(ctx)
+	defer done()
+	if err := r.strategy(u).stop(writing, u, t); err != nil && ctx.Err() == nil {
+		return verdict{over: true, status: report.Failed, reason: fmt.Sprintf("it cannot be stopped: %v", err)}
+	}
+	return verdict{}
 }
 
 // finish ends a deployment that has succeeded, and waits for the service to be

@@ -42,7 +42,7 @@ func (r *Rollout) Inspect(ctx context.Context) []string {
 		u.make(r.options, moved[u])
 		definitions = append(definitions, u.draft.Base)
 	}
-	mistakes := r.mistakes()
+	mistakes := append(r.mistakes(), r.quietAlarms(ctx)...)
 	if len(definitions) == len(r.units) { // else the container may be in what could not be read
 		mistakes = append(mistakes, r.options.Images.Unmatched(definitions)...)
 	}

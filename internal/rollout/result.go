@@ -15,10 +15,12 @@ import (
 func (r *Rollout) Results() []report.Result {
 	results := make([]report.Result, len(r.units))
 	for i, u := range r.units {
-		ended := u.result.Load()
+		ended, baking := u.result.Load(), u.ending.Load()
 		switch {
 		case ended != nil:
 			results[i] = *ended
+		case baking != nil && r.bakeable(u, *baking):
+			results[i] = u.row(ending{status: report.Cancelled, reason: "its deployment had succeeded and its wave had not baked when this was written"})
 		case u.began.Load():
 			results[i] = u.row(ending{status: report.Cancelled, reason: "its deployment was under way when this was written"})
 		default:

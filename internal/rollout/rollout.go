@@ -61,6 +61,10 @@ type Options struct {
 	AllowOlder bool
 	// Rollback is what a failure takes back: none, service, environment, all.
 	Rollback string
+	// MaxTaskFailures is after how many failed tasks a deployment is given up;
+	// 0: never.
+	MaxTaskFailures int
+	BakeTime        time.Duration // 0: waves do not bake
 	// Speed is how many seconds of AWS's clock pass in one real second: 1
 	// except against a simulation that says otherwise. 0 means 1.
 	Speed float64
@@ -195,6 +199,7 @@ func (r *Rollout) roll(ctx context.Context, waves [][][]*unit) {
 			})
 		}
 		_ = environments.Wait() // never an error: each unit has its result
+		r.bake(ctx, gate, wave)
 	}
 }
 
@@ -262,7 +267,20 @@ func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
 		fails()
 	}
 	g.leave()
-	r.environmentEnded(units)
+	if r.trayOf(units) == nil {
+		r.release(units)
+		r.environmentEnded(units)
+	}
+}
+
+// release ends the services that were to bake, in an environment that does not
+// since others of it are not well.
+func (r *Rollout) release(units []*unit) {
+	for _, u := range units {
+		if e := u.ending.Load(); u.result.Load() == nil && r.bakeable(u, *e) {
+			r.end(u, *e)
+		}
+	}
 }
 
 // broken ends what is to be taken back with a service that has failed.
@@ -275,9 +293,10 @@ func (r *Rollout) broken(environment context.CancelCauseFunc, u *unit) {
 	}
 }
 
-// endOrHold ends a service, unless it is to be taken back.
+// endOrHold ends a service, unless it is to be taken back or to bake.
 func (r *Rollout) endOrHold(u *unit, e ending) {
-	if e.status.Broken() && u.ours != nil && r.options.Rollback != rollbackNone {
+	takenBack := e.status.Broken() && u.ours != nil && r.options.Rollback != rollbackNone
+	if takenBack || r.bakeable(u, e) {
 		u.ending.Store(&e)
 		return
 	}
