@@ -2,7 +2,6 @@ package sim
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -415,6 +414,3 @@ func (t *task) overload() *TaskFault {
 	}
 	return nil
 }
-
-// address is the task's private IP address.
-func (t *task) address() string { return fmt.Sprintf("10.0.%d.%d", t.order/250%250, t.order%250+4) }

@@ -102,7 +102,7 @@ func TestAnOverloadedTaskIsSeenInTargetHealthAndMetrics(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		busy := health()
 		time.Sleep(3 * time.Minute)
-		if quiet != "10.0.0.5 healthy, 10.0.0.6 healthy" || busy != "10.0.0.5 unhealthy Target.Timeout, 10.0.0.6 healthy" || health() != quiet {
+		if quiet != "10.131.156.5 healthy, 10.131.156.6 healthy" || busy != "10.131.156.5 unhealthy Target.Timeout, 10.131.156.6 healthy" || health() != quiet {
 			t.Errorf("targets: %q, then %q, then %q", quiet, busy, health())
 		}
 

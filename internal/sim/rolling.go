@@ -200,6 +200,8 @@ func (d *deployment) newTask() *task {
 	s := d.service
 	t := s.cluster.newTask(d.definition)
 	t.deployment, t.group, t.startedBy = d, "service:"+s.name, d.id()
+	s.tasksMade++
+	t.ordinal = s.tasksMade
 	t.launchType, t.provider = s.launchType, s.provider
 	switch s.settings["propagateTags"] {
 	case "SERVICE":

@@ -41,6 +41,7 @@ type service struct {
 	steady      bool
 	poked       time.Time // of the scheduler's next pass; zero: none planned
 	launches    *bucket
+	tasksMade   int
 
 	created    time.Time
 	before     map[string]any // what is shown until the last update is visible

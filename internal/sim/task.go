@@ -15,6 +15,7 @@ type task struct {
 	cluster    *cluster
 	id         string
 	order      int // of creation
+	ordinal    int // of creation in its service
 	definition *taskDefinition
 	deployment *deployment // nil: started by RunTask
 	group      string
@@ -52,7 +53,7 @@ func (k *cluster) newTask(d *taskDefinition) *task {
 	a.tasksMade++
 	t := &task{
 		region: k.region, cluster: k, id: a.hex32(), order: a.tasksMade, definition: d, health: "UNKNOWN",
-		last: "PROVISIONING", desired: "RUNNING", created: a.clock,
+		last: "PROVISIONING", desired: "RUNNING", created: a.clock, ordinal: a.tasksMade,
 	}
 	for _, c := range d.known.Containers {
 		made := &container{
@@ -361,6 +362,17 @@ func (t *task) renderContainers() []any {
 // hasInterface says whether the task has a network interface of its own by now.
 func (t *task) hasInterface() bool {
 	return t.definition.known.NetworkMode == "awsvpc" && t.last != "PROVISIONING"
+}
+
+// address is the task's private IP address: of the service's own range, so that
+// it does not depend on what other services do at the same time.
+func (t *task) address() string {
+	name := "run-task"
+	if t.deployment != nil {
+		name = t.deployment.service.name
+	}
+	of := fill(t.cluster.name + "/" + name)
+	return fmt.Sprintf("10.%d.%d.%d", (int(of[0])*7+int(of[1]))%256, (int(of[2])*7+int(of[3]))%200+t.ordinal/250, t.ordinal%250+4)
 }
 
 func (t *task) renderInterfaces() []any {
