@@ -20,6 +20,8 @@ type Inputs struct {
 	Image                string // whole reference
 	Images               []ContainerImage
 	Container            []string
+	TaskCPU              int // units; 0: as it is
+	TaskMemory           int // MiB; 0: as it is
 	DesiredCount         DesiredCount
 	AllowZero            bool
 	MaxTasks             int
@@ -91,6 +93,8 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		Image:                read(p, "image", parseReference),
 		Images:               lines(p, "images", parseContainerImage),
 		Container:            p.list("container"),
+		TaskCPU:              read(p, "task-cpu", parseCPU),
+		TaskMemory:           read(p, "task-memory", parseMemory),
 		DesiredCount:         p.desiredCount(),
 		AllowZero:            read(p, "allow-zero", parseBool),
 		MaxTasks:             read(p, "max-tasks", parseMaxTasks),
@@ -246,7 +250,7 @@ func (p *parser) together() {
 	if p.raw.Value("command") != "deploy" {
 		return
 	}
-	if !given("image-tag") && !given("image") && !given("images") && !force && err == nil {
-		p.mistake("image-tag", errors.New("nothing to deploy; give image-tag, image or images, or set force-new-deployment to true"))
+	if !given("image-tag") && !given("image") && !given("images") && !given("task-cpu") && !given("task-memory") && !force && err == nil {
+		p.mistake("image-tag", errors.New("nothing to deploy; give image-tag, image or images, task-cpu or task-memory, or set force-new-deployment to true"))
 	}
 }

@@ -52,6 +52,8 @@ func TestParseConvertsEveryInput(t *testing.T) {
 		"image-tag":            digest,
 		"images":               "app=v1.8.0\n\n proxy = 111122223333.dkr.ecr.eu-west-1.amazonaws.com/nginx:1@" + digest + "\nside=" + digest,
 		"container":            "app,proxy",
+		"task-cpu":             ".5 vCPU",
+		"task-memory":          "1GB",
 		"max-tasks":            "50",
 		"autoscaling":          "leave",
 		"force-new-deployment": "True",
@@ -86,7 +88,7 @@ func TestParseConvertsEveryInput(t *testing.T) {
 			{Container: "proxy", Value: "111122223333.dkr.ecr.eu-west-1.amazonaws.com/nginx:1@" + digest, Reference: true},
 			{Container: "side", Value: digest},
 		},
-		Container: []string{"app", "proxy"}, MaxTasks: 50, Autoscaling: "leave", ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
+		Container: []string{"app", "proxy"}, TaskCPU: 512, TaskMemory: 1024, MaxTasks: 50, Autoscaling: "leave", ForceNewDeployment: true, WaitFor: "stable", OnInProgress: "stop",
 		Timeout: 90 * time.Minute, MaxTaskFailures: 3, BakeTime: 10 * time.Minute, Alarms: []string{"rails-5xx", "{environment}-p99"}, MaxParallel: 8, MaxFailures: MaxFailures{Given: true, Percent: 12.5}, Rollback: "all", AllowOlder: true, DryRun: true,
 		APIShare: 0.5, APIQuotas: map[string]Quota{"ecs:task-definition-modify": {5, 40}, "codedeploy": {Rate: 0.5}},
 		Region: "ap-northeast-1", Account: "111122223333", RoleARN: "arn:aws:iam::{account}:role/deploy",
@@ -123,17 +125,33 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			map[string]string{"command": "scal"},
 			[]string{`input command: "scal" is not known; did you mean "scale"?`}},
 		"inputs of scale with deploy": {
-			map[string]string{"desired-count": "8", "scale-for": "3h", "restore": "true", "autoscaling": "suspend"},
+			map[string]string{"min-capacity": "8", "scale-for": "3h", "restore": "true", "autoscaling": "suspend"},
 			[]string{
-				`input desired-count: is for command scale; deploy leaves the number of tasks alone, leave it out`,
+				`input min-capacity: is for command scale; deploy leaves the number of tasks alone, leave it out`,
 				`input autoscaling: "suspend" is not for command deploy; write one of leave`,
 				`input scale-for: is for command scale; deploy leaves the number of tasks alone, leave it out`,
 				`input restore: is for command scale; deploy leaves the number of tasks alone, leave it out`,
 			}},
+		"a number of tasks with a deploy that nobody waits for": {
+			map[string]string{"desired-count": "2", "wait-for": "started", "prepare": "true"},
+			[]string{
+				`input desired-count: cannot be given together with prepare, which touches no service; leave one`,
+				`input desired-count: needs to know that the new tasks run before it takes others away; leave out wait-for: started`,
+			}},
+		"sizes that are none": {
+			map[string]string{"task-cpu": "8 GB", "task-memory": "large", "desired-count": "0"},
+			[]string{
+				`input task-cpu: "8 GB" is not a size; write 8192 or 8 vCPU`,
+				`input task-memory: "large" is not a size; write 16384 or 16 GB`,
+				`input desired-count: is 0; set allow-zero to true if no task is to run`,
+			}},
+		"sizes with scale": {
+			map[string]string{"command": "scale", "image-tag": "", "desired-count": "2", "task-cpu": "8192"},
+			[]string{`input task-cpu: is for command deploy; scale registers no revision, leave it out`}},
 		"inputs of deploy with scale": {
 			map[string]string{"command": "scale", "image-tag": "v1", "force-new-deployment": "true", "desired-count": "8"},
 			[]string{
-				`input image-tag: is for command deploy; scale changes no image, leave it out`,
+				`input image-tag: is for command deploy; scale registers no revision, leave it out`,
 				`input force-new-deployment: is for command deploy; scale replaces no task, leave it out`,
 			}},
 		"numbers of tasks that are none": {
@@ -212,10 +230,10 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			[]string{`input image: cannot be given together with image-tag; leave one`}},
 		"nothing to deploy": {
 			map[string]string{"image-tag": " "},
-			[]string{`input image-tag: nothing to deploy; give image-tag, image or images, or set force-new-deployment to true`}},
+			[]string{`input image-tag: nothing to deploy; give image-tag, image or images, task-cpu or task-memory, or set force-new-deployment to true`}},
 		"nothing to deploy, and a force of another spelling": {
 			map[string]string{"image-tag": " ", "force-new-deployment": "False"},
-			[]string{`input image-tag: nothing to deploy; give image-tag, image or images, or set force-new-deployment to true`}},
+			[]string{`input image-tag: nothing to deploy; give image-tag, image or images, task-cpu or task-memory, or set force-new-deployment to true`}},
 		"a force that cannot be read is one mistake": {
 			map[string]string{"image-tag": " ", "force-new-deployment": "on"},
 			[]string{`input force-new-deployment: "on" is neither true nor false; write one of them`}},

@@ -49,6 +49,27 @@ func (p *parser) desiredCount() DesiredCount {
 	})}
 }
 
+// sizePattern is a task's CPU or memory: a number, or one with its unit.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+var sizePattern = regexp.MustCompile(`^([0-9]{0,7}(?:\.[0-9]{1,3})?)\s*(vcpu|gb|)$`)
+
+func parseSize(value, unit, example string) (int, error) {
+	m := sizePattern.FindStringSubmatch(strings.ToLower(value))
+	if m != nil && (m[2] == "" || m[2] == unit) {
+		n, err := strconv.ParseFloat(m[1], 64)
+		if m[2] != "" {
+			n *= 1024
+		}
+		if err == nil && n >= 1 && n == float64(int(n)) {
+			return int(n), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a size; write %s", value, example)
+}
+
+func parseCPU(value string) (int, error)    { return parseSize(value, "vcpu", "8192 or 8 vCPU") }
+func parseMemory(value string) (int, error) { return parseSize(value, "gb", "16384 or 16 GB") }
+
 // parseMaxTasks takes a limit that always is one.
 func parseMaxTasks(value string) (int, error) {
 	n, err := parseCount(value)
@@ -92,23 +113,27 @@ func (p *parser) scaling() {
 	given := func(name string) bool { return p.raw.Value(name) != "" }
 	on := func(name string) bool { b, err := parseBool(p.raw.Value(name)); return b && err == nil }
 	if command := p.raw.Value("command"); command != "scale" {
-		for _, name := range []string{"desired-count", "min-capacity", "max-capacity", "scale-for"} {
+		if command == "deploy" {
+			p.deployedCount()
+		} else if given("desired-count") {
+			p.mistake("desired-count", fmt.Errorf("is for the commands scale and deploy; %s leaves the number of tasks alone, leave it out", command))
+		}
+		if command != "deploy" {
+			p.notFor(command, "task-cpu", "task-memory")
+		}
+		for _, name := range []string{"min-capacity", "max-capacity", "scale-for"} {
 			if given(name) {
 				p.mistake(name, fmt.Errorf("is for command scale; %s leaves the number of tasks alone, leave it out", command))
 			}
 		}
-		for _, name := range []string{"allow-zero", "restore", "create-scalable-target"} {
+		for _, name := range []string{"restore", "create-scalable-target"} {
 			if on(name) {
 				p.mistake(name, fmt.Errorf("is for command scale; %s leaves the number of tasks alone, leave it out", command))
 			}
 		}
 		return
 	}
-	for _, name := range []string{"image-tag", "image", "images"} {
-		if given(name) {
-			p.mistake(name, errors.New("is for command deploy; scale changes no image, leave it out"))
-		}
-	}
+	p.notFor("scale", "image-tag", "image", "images", "task-cpu", "task-memory")
 	if on("force-new-deployment") {
 		p.mistake("force-new-deployment", errors.New("is for command deploy; scale replaces no task, leave it out"))
 	}
@@ -144,6 +169,29 @@ func (p *parser) absolute() {
 			p.mistake("desired-count", errors.New("is 0; set allow-zero to true if no task is to run"))
 		}
 	}
+}
+
+// notFor are the mistakes of inputs that another command than deploy does not use.
+func (p *parser) notFor(command string, inputs ...string) {
+	for _, name := range inputs {
+		if p.raw.Value(name) != "" {
+			p.mistake(name, fmt.Errorf("is for command deploy; %s registers no revision, leave it out", command))
+		}
+	}
+}
+
+// deployedCount checks a number of tasks that a deploy is to bring about, too.
+func (p *parser) deployedCount() {
+	if p.raw.Value("desired-count") == "" {
+		return
+	}
+	if prepare, err := parseBool(p.raw.Value("prepare")); prepare && err == nil {
+		p.mistake("desired-count", errors.New("cannot be given together with prepare, which touches no service; leave one"))
+	}
+	if p.raw.Value("wait-for") == "started" {
+		p.mistake("desired-count", errors.New("needs to know that the new tasks run before it takes others away; leave out wait-for: started"))
+	}
+	p.absolute()
 }
 
 // capacities checks the bounds that are given against each other and max-tasks.

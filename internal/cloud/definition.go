@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,13 +61,13 @@ func (c *Client) TaskDefinition(ctx context.Context, arn fleet.ARN) (fleet.TaskD
 // revision that equals it, if there is one among those looked at: base itself,
 // the newest of the family (a run that stopped half-way registered it), and the
 // one before base (a return to the last version).
-func (c *Client) Draft(ctx context.Context, base fleet.TaskDefinition, edits map[string]string) (fleet.Draft, error) {
+func (c *Client) Draft(ctx context.Context, base fleet.TaskDefinition, edits map[string]string, size fleet.Size) (fleet.Draft, error) {
 	from, err := c.definition(ctx, string(base.ARN))
 	if err != nil {
 		return fleet.Draft{}, err
 	}
-	content := edited(from.content, edits)
-	d := fleet.Draft{Base: base, Images: base.Images(), Edits: edits, Key: key(content)}
+	content := edited(from.content, edits, size)
+	d := fleet.Draft{Base: base, Images: base.Images(), Edits: edits, Size: size, Key: key(content)}
 	maps.Copy(d.Images, edits)
 	if d.Key == key(from.content) {
 		d.Equal = base.ARN
@@ -142,7 +143,7 @@ func (c *Client) Register(ctx context.Context, d fleet.Draft, turn int) (fleet.A
 	if err != nil {
 		return "", err
 	}
-	content := edited(from.content, d.Edits)
+	content := edited(from.content, d.Edits, d.Size)
 	marked, tags := c.marked(content)
 	made, err := c.register(ctx, d.Base.Family, content, marked)
 	if tags && Denied(err) {
@@ -228,6 +229,8 @@ func decode(raw rawBody) (*definition, error) {
 	}
 	var view struct {
 		TaskDefinitionArn, Family, Status string
+		CPU, Memory                       string
+		RequiresCompatibilities           []string
 		Revision                          int
 		ContainerDefinitions              []struct {
 			Name, Image      string
@@ -248,6 +251,9 @@ func decode(raw rawBody) (*definition, error) {
 		view:    fleet.TaskDefinition{ARN: fleet.ARN(view.TaskDefinitionArn), Family: view.Family, Revision: view.Revision, Status: view.Status},
 		content: answer.TaskDefinition,
 	}
+	d.view.Size.CPU, _ = strconv.Atoi(view.CPU) // 0 where there is none
+	d.view.Size.Memory, _ = strconv.Atoi(view.Memory)
+	d.view.Fargate = slices.Contains(view.RequiresCompatibilities, "FARGATE")
 	for _, vc := range view.ContainerDefinitions {
 		container := fleet.Container{Name: vc.Name, Image: vc.Image}
 		if vc.LogConfiguration.LogDriver == "awslogs" {
@@ -282,9 +288,15 @@ func ownTags(tags []any) []any {
 	return own
 }
 
-// edited is content with other images; content itself stays as it is.
-func edited(content object, edits map[string]string) object {
+// edited is content with other images and another size; content itself stays as it is.
+func edited(content object, edits map[string]string, size fleet.Size) object {
 	c := clone(content).(object)
+	if size.CPU > 0 {
+		c["cpu"] = strconv.Itoa(size.CPU)
+	}
+	if size.Memory > 0 {
+		c["memory"] = strconv.Itoa(size.Memory)
+	}
 	for _, item := range list(c["containerDefinitions"]) {
 		if container, ok := item.(object); ok {
 			if image, found := edits[fmt.Sprint(container["name"])]; found {

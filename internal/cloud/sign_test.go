@@ -86,7 +86,7 @@ func TestARevisionIsCopiedWithoutLosingAFieldAndItsBodyIsSigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	draft, err := client.Draft(t.Context(), base, map[string]string{"app": "i:2"})
+	draft, err := client.Draft(t.Context(), base, map[string]string{"app": "i:2"}, fleet.Size{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,6 +127,9 @@ func (s *session) read() (environments []fleet.Environment, mistakes []error) {
 	for _, m := range wrong {
 		mistakes = append(mistakes, m)
 	}
+	if s.inputs.Command == "deploy" && s.inputs.DesiredCount.Given() && len(wrong) == 0 && len(mistakes) == 0 {
+		s.scaling, mistakes = s.deployedCount(environments)
+	}
 	if s.inputs.Command == "scale" && len(wrong) == 0 {
 		mistakes = append(mistakes, s.unnamed(environments)...)
 		if len(mistakes) == 0 {
@@ -281,13 +284,13 @@ func (s *session) options(environments int) rollout.Options {
 		images.ByContainer = append(images.ByContainer, plan.ContainerImage{Container: line.Container, Value: line.Value})
 	}
 	o := rollout.Options{
-		Scaling: s.scaling, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
+		Scaling: s.scaling, Size: fleet.Size{CPU: in.TaskCPU, Memory: in.TaskMemory}, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
 		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, MaxTaskFailures: in.MaxTaskFailures, BakeTime: in.BakeTime, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
 	}
-	if in.Prepare || s.scaling != nil { // deploys nothing that could bake
+	if in.Prepare || in.Command == "scale" { // deploys nothing that could bake
 		o.BakeTime = 0
 	}
-	if s.scaling != nil { // restore takes it back, when somebody wants that
+	if in.Command == "scale" { // restore takes it back, when somebody wants that
 		o.Rollback = "none"
 	}
 	if in.Command == "rollback" { // what a rollback that fails would take back is what it was to get rid of

@@ -48,6 +48,26 @@ func (s *session) scalingOf(environments []fleet.Environment) (*rollout.Scaling,
 	return want, slices.Concat(mistakes, s.strangers(environments), s.relative(want.Counts))
 }
 
+// deployedCount is the number of tasks that a deploy is to bring about. Where
+// services are autoscaled, their bounds are moved as scale moves them; the fleet
+// file's number is for scale alone.
+func (s *session) deployedCount(environments []fleet.Environment) (*rollout.Scaling, []error) {
+	in := s.inputs
+	want := &rollout.Scaling{
+		Scale:  plan.Scale{Autoscaling: "adjust", AllowZero: in.AllowZero, MaxTasks: in.MaxTasks},
+		Counts: make(map[fleet.ServiceRef]fleet.Count), Deploys: true,
+	}
+	for _, env := range environments {
+		for _, service := range env.Services {
+			service.DesiredCount = ""
+			if count, err := fleet.ParseCount(s.count(service)); err == nil { // else no line is for it
+				want.Counts[fleet.ServiceRef{Environment: env.Name, Service: service.Name}] = count
+			}
+		}
+	}
+	return want, slices.Concat(s.strangers(environments), s.relative(want.Counts))
+}
+
 // count is the number for a service, as it is written: the input's or, where
 // that is empty or does not name the service, the fleet file's.
 func (s *session) count(service fleet.ServiceSpec) string {

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -160,6 +162,31 @@ type TaskDefinition struct {
 	Status     string // ACTIVE, INACTIVE, DELETE_IN_PROGRESS
 	Run        Run    // that registered it; zero where none is known
 	Containers []Container
+	Size       Size // of a task; zero where it has none, as it may on EC2
+	Fargate    bool // it is made to run there
+}
+
+// Size is what a task takes of a machine. Zero: not stated.
+type Size struct {
+	CPU    int // units, of which a vCPU has 1024
+	Memory int // MiB
+}
+
+// Over is the size with what is not stated taken from another.
+func (s Size) Over(o Size) Size {
+	return Size{CPU: cmp.Or(s.CPU, o.CPU), Memory: cmp.Or(s.Memory, o.Memory)}
+}
+
+// String is "8 vCPU, 16 GB"; a part that is not stated is left out.
+func (s Size) String() string {
+	var parts []string
+	if s.CPU > 0 {
+		parts = append(parts, fmt.Sprintf("%g vCPU", float64(s.CPU)/1024))
+	}
+	if s.Memory > 0 {
+		parts = append(parts, fmt.Sprintf("%g GB", float64(s.Memory)/1024))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Container is a container of a task definition.
@@ -206,6 +233,7 @@ type Draft struct {
 	Base   TaskDefinition
 	Images map[string]string // the images of the wanted revision, by container
 	Edits  map[string]string // those among them that the run asks for
+	Size   Size              // of a task, as far as the run asks for another
 	// Key is the same for drafts that register the same content; equal drafts
 	// of one account and Region are registered once.
 	Key string

@@ -38,7 +38,7 @@ func Make(in In) Plan {
 		Strategy: in.Seen.Strategy,
 		From:     State{TaskDefinition: primary.TaskDefinition, Images: in.Draft.Base.Images(), Desired: in.Seen.Desired},
 		To:       State{TaskDefinition: in.Draft.Equal, Images: in.Draft.Images, Desired: in.Seen.Desired},
-		Warnings: warnings(in.Seen),
+		Warnings: append(warnings(in.Seen), oddSize(in.Draft)...),
 	}
 	there := in.Draft.Equal != "" && in.Draft.Equal == primary.TaskDefinition
 	forced := in.Force || in.Moved != ""

@@ -105,6 +105,9 @@ func (r Register) String() string {
 	for _, name := range slices.Sorted(maps.Keys(r.Draft.Edits)) {
 		fmt.Fprintf(&b, ", %s=%s", name, r.Draft.Edits[name])
 	}
+	if size := r.Draft.Size.String(); size != "" {
+		b.WriteString(", " + size + " a task")
+	}
 	return "register a revision from " + r.Draft.Base.ARN.Name() + b.String()
 }
 

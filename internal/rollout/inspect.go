@@ -29,17 +29,19 @@ const looking = 64
 // account), all of them: with one, the run must not go on. An environment that
 // may not be read is no mistake: it fails in Run, and the others go on.
 func (r *Rollout) Inspect(ctx context.Context) []string {
-	if r.options.Scaling != nil {
+	if r.scales() {
 		return r.inspectScale(ctx)
 	}
 	r.enterAll(ctx)
 	r.inspectServices(ctx)
+	r.readTargets(ctx, slices.DeleteFunc(r.sound(), func(u *unit) bool { return !r.countAsked(u) }))
 	r.findPrepared(ctx, r.sound())
 	images := r.inspectImages(ctx)
 	moved := r.movedTags(ctx, images)
 	var definitions []fleet.TaskDefinition
 	for _, u := range r.sound() {
 		u.make(r.options, moved[u])
+		u.keep(r.addScale(u))
 		definitions = append(definitions, u.draft.Base)
 	}
 	mistakes := append(r.mistakes(), r.quietAlarms(ctx)...)
@@ -217,7 +219,7 @@ func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 	if err != nil {
 		return fleet.Draft{}, &mistake{err.Error()}
 	}
-	return u.client.Draft(ctx, base, edits)
+	return u.client.Draft(ctx, base, edits, r.options.Size)
 }
 
 // make plans the service from what has been seen.

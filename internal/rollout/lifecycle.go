@@ -68,9 +68,17 @@ func (r *Rollout) guarded(ctx context.Context, u *unit) ending {
 
 // lifecycle takes one service from its plan to its end.
 func (r *Rollout) lifecycle(ctx context.Context, u *unit) ending {
-	if r.options.Scaling != nil {
+	switch {
+	case r.scales():
 		return r.scale(ctx, u)
+	case r.countAsked(u):
+		return r.resize(ctx, u)
 	}
+	return r.renew(ctx, u)
+}
+
+// renew takes one service to the revision that is wanted.
+func (r *Rollout) renew(ctx context.Context, u *unit) ending {
 	if err := r.stillSo(ctx, u); err != nil {
 		return r.trouble(ctx, u, err)
 	}
@@ -232,6 +240,9 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 	u.draft = draft
 	r.findPrepared(ctx, []*unit{u})
 	u.make(r.options, "")
+	if err := r.addScale(u); err != nil {
+		return err
+	}
 	return nil
 }
 

@@ -41,7 +41,8 @@ const writesEnd = 6 * time.Hour
 // Options say how a rollout goes. WaitFor and OnInProgress are required.
 type Options struct {
 	Images       plan.Images
-	Scaling      *Scaling      // nil: a deploy
+	Size         fleet.Size    // of a task; zero: as it is
+	Scaling      *Scaling      // nil: the number of tasks is left alone
 	Force        bool          // replace tasks even where nothing changed
 	Prepare      bool          // plan to register only; see Rollout.Prepare
 	Return       bool          // to what ran before, or to the newest revision with the images
@@ -103,6 +104,7 @@ type unit struct {
 	seen     fleet.Service
 	at       time.Time // when seen was seen
 	scalable scalable
+	counted  *fleet.Count // what a relative number has come to; nil: not counted yet
 
 	registration *future // nil: nothing to register ahead
 	turn         int     // of the registration, in the order of the waves

@@ -20,6 +20,7 @@ type Scaling struct {
 	plan.Scale                                  // of all; its Count is not used
 	Counts     map[fleet.ServiceRef]fleet.Count // a service that is not there keeps its number
 	For        time.Duration                    // AWS puts the bounds back after it; 0: never
+	Deploys    bool                             // images or sizes are changed as well: see resize.go
 }
 
 // asSeen is how old a look may be that a number of tasks is computed from.
@@ -71,6 +72,9 @@ func (r *Rollout) planScale(u *unit) error {
 	}
 	if count, given := want.Counts[u.ref]; given {
 		in.Count = &count
+	}
+	if u.counted != nil {
+		in.Count = u.counted
 	}
 	in.Outlook = outlook(in.Target, in.Before, r.now(), want.For)
 	p, err := plan.MakeScale(in)
