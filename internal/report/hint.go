@@ -84,7 +84,7 @@ var hints = []hint{
 		advice: "the container was killed, most likely for using more memory than it may: raise its memory limit or the task's size", page: pageStopped},
 	{says: []string{"exec format error"}, task: true,
 		advice: "the image is built for another processor: build it for the platform of the task definition (X86_64 or ARM64)"},
-	{says: []string{"failed elb health checks", "failed health checks", "is unhealthy in"}, task: true,
+	{says: []string{"failed elb health checks", "failed health checks", "is unhealthy in", "unhealthy in target group"}, task: true,
 		advice: "the load balancer found the tasks unhealthy: check the health check's path, port and timeout, the security group, and a grace period longer than the start of the application", page: pageEvents},
 	{says: []string{"failed container health checks"}, task: true,
 		advice: "the container's own health check failed: run its command in the image, and check startPeriod against the start of the application", page: pageStopped},

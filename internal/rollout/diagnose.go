@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ecs-fleet/internal/cloud"
 	"ecs-fleet/internal/fleet"
 	"ecs-fleet/internal/report"
 )
@@ -143,10 +144,51 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 		details = append(details, r.lastLines(ctx, u, task)...)
 	}
 	events := r.events(s, t)
-	if cause == "" {
-		cause = telling(events)
+	if unwell := strings.Contains(cause, "ELB health checks"); unwell || cause == "" {
+		sick := r.sickTargets(ctx, u, s)
+		details = append(details, sick...)
+		switch {
+		case unwell:
+			cause += healthReason(events)
+		case len(sick) > 0:
+			cause = sick[0]
+		default:
+			cause = telling(events)
+		}
 	}
 	return cause, slices.Concat(runningNow(s), details, events), s
+}
+
+// sickTargets are the unhealthy targets of the service's target groups, with why
+// they are and which tasks they are.
+func (r *Rollout) sickTargets(ctx context.Context, u *unit, s fleet.Service) []string {
+	var lines []string
+	for _, group := range s.TargetGroups {
+		targets, err := u.client.Targets(ctx, group)
+		if err != nil {
+			return append(lines, fmt.Sprintf("the load balancer's targets could not be read: %v", err))
+		}
+		targets = slices.DeleteFunc(targets, func(t fleet.Target) bool { return t.State != "unhealthy" })
+		if len(targets) == 0 {
+			continue
+		}
+		for _, line := range r.namedTargets(ctx, u, targets[:min(len(targets), samples)]) {
+			lines = append(lines, fmt.Sprintf("unhealthy in target group %s: %s", cloud.GroupName(group), line))
+		}
+	}
+	return lines
+}
+
+// healthReason is what ECS's events quote of the load balancer: by the time that
+// a task has stopped, its target is gone.
+func healthReason(events []string) string {
+	for _, e := range slices.Backward(events) {
+		_, rest, found := strings.Cut(e, "due to (reason ")
+		if reason, _, ok := strings.Cut(rest, ")"); found && ok {
+			return ": " + reason
+		}
+	}
+	return ""
 }
 
 // runningNow is which revisions the service's tasks run: after a failure the

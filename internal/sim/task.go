@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -197,8 +198,8 @@ func (t *task) giveUp() {
 	if t.deployment != nil {
 		if group := t.deployment.service.targetGroup(); group != "" {
 			reason = fmt.Sprintf("Task failed ELB health checks in (target-group %s)", group)
-			t.deployment.service.event("(service %s) (port %d) is unhealthy in (target-group %s) due to (reason Health checks failed).",
-				t.deployment.service.name, t.deployment.service.targetPort(), group)
+			t.deployment.service.event("(service %s) (port %d) is unhealthy in (target-group %s) due to (reason %s).",
+				t.deployment.service.name, t.deployment.service.targetPort(), group, unhealthy(cmp.Or(t.fault.TargetReason, "Target.ResponseCodeMismatch")).Description)
 		}
 	}
 	if t.fault.Reason != "" {
