@@ -37,6 +37,7 @@ type health struct {
 	// trouble is why the alarms could not be read last; nil: they could.
 	trouble error
 	blind   []string // what may not be watched, in words
+	noSight bool     // targets may not be looked at
 
 	groups    map[fleet.ARN]*unit     // target group → its service
 	balancers map[fleet.ARN]fleet.ARN // of the groups
@@ -52,10 +53,7 @@ type burn struct {
 
 // blinded notes what cannot be watched; what is left is watched all the same.
 func (h *health) blinded(err error) {
-	text := fmt.Sprintf("not watched while baking: %v", err)
-	if !slices.Contains(h.blind, text) {
-		h.blind = append(h.blind, text)
-	}
+	h.blind = append(h.blind, fmt.Sprintf("not watched while baking: %v", err))
 }
 
 // findGroups looks which target groups the deployed services have, and behind
@@ -129,6 +127,7 @@ func (h *health) readMetrics(ctx context.Context) {
 	found, err := h.client.Metrics(ctx, wanted, from.Add(-compareWith).Truncate(time.Minute), h.aws(time.Now()))
 	if cloud.Denied(err) {
 		h.blinded(err)
+		h.balancers = nil // nothing to ask for any more
 	}
 	if err != nil {
 		return // looked at again in a minute
@@ -165,7 +164,7 @@ func (h *health) lookAtTargets(ctx context.Context, last bool) {
 	var all errgroup.Group
 	all.SetLimit(looking)
 	for group, u := range h.groups {
-		if !last && len(h.numbers(u, group)) == 0 {
+		if h.noSight || !last && len(h.numbers(u, group)) == 0 {
 			continue
 		}
 		all.Go(func() error {
@@ -173,8 +172,9 @@ func (h *health) lookAtTargets(ctx context.Context, last bool) {
 			mu.Lock()
 			defer mu.Unlock()
 			targets[group] = found
-			if err != nil && ctx.Err() == nil {
+			if cloud.Denied(err) && !h.noSight {
 				h.blinded(err)
+				h.noSight = true
 			}
 			return nil
 		})
