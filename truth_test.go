@@ -59,6 +59,8 @@ var outcomes = []outcome{
 	{name: "failure with rollback by AWS", services: "rails", fails: true, status: "rolled-back", runs: "rails:41"},
 	{name: "failure with rollback by us, while it is under way", services: "*", taskFaults: fmt.Sprintf(never, "nextjs"), inputs: "timeout: 3m\n", status: "rolled-back", runs: "rails:41"},
 	{name: "failure with rollback by us, after it was deployed", services: "*", taskFaults: fmt.Sprintf(never, "nextjs"), inputs: "timeout: 25m\n", status: "rolled-back", runs: "rails:41"},
+	{name: "failure with rollback by us, after the stage that is waited for", services: "*", taskFaults: fmt.Sprintf(never, "nextjs"), inputs: "timeout: 5m\nwait-for: ecs:PRODUCTION_TRAFFIC_SHIFT\n", status: "rolled-back", runs: "rails:41"},
+	{name: "failure with rollback by us, not waited for", services: "*", taskFaults: fmt.Sprintf(never, "nextjs"), inputs: "timeout: 3m\nwait-for: stable\n", status: "rolled-back", runs: "rails:41"},
 	{name: "timeout with rollback by us", services: "rails", taskFaults: fmt.Sprintf(never, "rails"), inputs: "timeout: 5m\n", status: "rolled-back", runs: "rails:41"},
 	{name: "timeout without rollback", services: "rails", taskFaults: fmt.Sprintf(never, "rails"), inputs: "timeout: 5m\nrollback: none\n", status: "failed", runs: "rails:42", underWay: true},
 	{name: "superseded in mid-run", services: "rails", somebody: "45s", status: "failed", runs: "hotfix:1"},

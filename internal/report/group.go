@@ -16,7 +16,8 @@ type group struct {
 }
 
 // groups puts results of a kind together by outcome and reason: worst first,
-// then the biggest, then by first appearance.
+// then those with evidence (a cause comes before what was taken back because of
+// it), then the biggest, then by first appearance.
 func groups(results []Result, is func(Status) bool) []group {
 	var all []group
 	at := make(map[string]int)
@@ -39,9 +40,17 @@ func groups(results []Result, is func(Status) bool) []group {
 		all[i].members = append(all[i].members, r)
 	}
 	slices.SortStableFunc(all, func(a, b group) int {
-		return cmp.Or(cmp.Compare(a.first().Status.rank(), b.first().Status.rank()), cmp.Compare(len(b.members), len(a.members)))
+		return cmp.Or(cmp.Compare(a.first().Status.rank(), b.first().Status.rank()), cmp.Compare(a.proof(), b.proof()), cmp.Compare(len(b.members), len(a.members)))
 	})
 	return all
+}
+
+// proof is 0 for a group with evidence, and 1 for one without.
+func (g group) proof() int {
+	if len(g.first().Details) > 0 {
+		return 0
+	}
+	return 1
 }
 
 // hint is the advice for the first member; the same cause helps all.

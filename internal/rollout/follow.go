@@ -28,6 +28,7 @@ type tracked struct {
 	cannotStop bool   // it was tried
 	patience   int    // failed tasks after which it is given up; 0: never
 	hopeless   string // why it was given up
+	back       bool   // on the way back, which is followed to its end whatever the user waits for
 }
 
 // running is how many tasks the service ran when it was last seen, old and new.
@@ -78,7 +79,7 @@ func (r *Rollout) watch(ctx context.Context, u *unit, t *tracked) (verdict, erro
 			t.at, t.trouble = time.Now(), nil
 		}
 		switch {
-		case err == nil && (v.over || v.reached):
+		case err == nil && (v.over || v.reached && !t.back):
 			return v, nil
 		case ctx.Err() != nil:
 			return verdict{}, context.Cause(ctx)

@@ -25,6 +25,7 @@ type ending struct {
 	desired *int   // nil: as planned
 	goesOn  string // what AWS goes on with, unless it is taken back
 	givenUp bool   // it was not waited for, since another service has failed
+	given   bool   // the reason is not its own, but the failure of another service
 }
 
 // fault is a panic of ours, told as an error.

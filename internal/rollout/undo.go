@@ -123,7 +123,7 @@ func (r *Rollout) undone(ctx context.Context, u *unit, why string, begun func())
 		return e
 	}
 	if e.status.Well() || e.givenUp {
-		e.reason = why
+		e.reason, e.given = why, true
 	}
 	first := u.accepted
 	defer func() { u.accepted = first }() // the service's time counts from its first write
@@ -136,8 +136,8 @@ func (r *Rollout) undone(ctx context.Context, u *unit, why string, begun func())
 
 // say adds to what is known of an ending.
 func (e ending) say(more string) string {
-	if e.reason == "" {
-		return more
+	if e.reason == "" || more == "" {
+		return e.reason + more
 	}
 	return e.reason + "; " + more
 }
@@ -232,6 +232,7 @@ func (r *Rollout) stopped(ctx context.Context, u *unit, e ending, to fleet.ARN, 
 		return ending{}, false
 	}
 	begun()
+	u.ours.back = true
 	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
 	defer cancel()
 	v, err := r.watch(within, u, u.ours)
@@ -268,6 +269,7 @@ func (r *Rollout) redeployed(ctx context.Context, u *unit, e ending, s fleet.Ser
 	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
 	defer cancel()
 	if began {
+		t.back = true
 		r.pause(within, firstPoll)
 		v, err := r.watch(within, u, &t)
 		switch {
@@ -301,7 +303,10 @@ func (r *Rollout) returning(ctx context.Context, u *unit, e ending, to fleet.ARN
 		return e.becomes(report.RollbackFailed, fmt.Sprintf("the return to %s failed, too: %s", primary.TaskDefinition.Name(), strings.TrimSuffix(primary.Reason, ".")))
 	}
 	u.plan.From.TaskDefinition = s.Primary().TaskDefinition
-	return e.becomes(report.RolledBack, "taken back to "+s.Primary().TaskDefinition.Name())
+	if e.given {
+		return e.becomes(report.RolledBack, "")
+	}
+	return e.becomes(report.RolledBack, "this run took it back")
 }
 
 // gone is the ending of a service that has been deleted meanwhile.
