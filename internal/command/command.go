@@ -182,7 +182,7 @@ func (s *session) refuse(mistakes []error) {
 
 // deploy inspects, plans and rolls out.
 func (s *session) deploy(ctx context.Context, environments []fleet.Environment) {
-	s.console = newConsole(s.action, environments, s.record.Started, s.Speed)
+	s.console = newConsole(s.action, s.inputs.Command, environments, s.record.Started, s.Speed)
 	registry := throttle.New(s.limits())
 	aws, err := cloud.New(ctx, cloud.Options{Transport: s.Transport, Throttle: registry, Session: s.sessionName(), Run: s.workflowRun(), Commit: s.Getenv("GITHUB_SHA")})
 	if err != nil {

@@ -23,14 +23,18 @@ type console struct {
 	speed  float64
 }
 
-func newConsole(a *action.Action, environments []fleet.Environment, began time.Time, speed float64) *console {
+func newConsole(a *action.Action, command string, environments []fleet.Environment, began time.Time, speed float64) *console {
 	var services []fleet.ServiceRef
 	for _, env := range environments {
 		for _, s := range env.Services {
 			services = append(services, fleet.ServiceRef{Environment: env.Name, Service: s.Name})
 		}
 	}
-	return &console{action: a, log: report.NewLog(services), began: began, speed: max(speed, 1)}
+	log := report.NewLog(services)
+	if command == "scale" {
+		log.Doing = "scaling"
+	}
+	return &console{action: a, log: log, began: began, speed: max(speed, 1)}
 }
 
 // event shows what has happened. It is called from many goroutines.

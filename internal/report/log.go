@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,8 @@ const waitingPrefix = "waiting for "
 // together, when it is done, and a line of progress in between. It is safe for
 // concurrent use; nothing blocks.
 type Log struct {
+	Doing string // what is done to an environment that has begun; empty: deploying
+
 	mu    sync.Mutex
 	order []*place
 	byEnv map[string]*place
@@ -106,7 +109,7 @@ func (l *Log) Progress(elapsed time.Duration) string {
 		if p.finished {
 			done++
 		} else {
-			now[p.doing()]++
+			now[p.doing(cmp.Or(l.Doing, "deploying"))]++
 		}
 	}
 	text := fmt.Sprintf("%d of %s done", done, count(len(l.order), "environment"))
@@ -200,9 +203,9 @@ func (p *place) end(r Result) {
 }
 
 // doing is what an unfinished environment is counted as.
-func (p *place) doing() string {
+func (p *place) doing(begun string) string {
 	if p.started {
-		return "deploying"
+		return begun
 	}
 	for _, service := range slices.Sorted(maps.Keys(p.texts)) {
 		bucket, waits := strings.CutPrefix(p.texts[service], waitingPrefix)

@@ -48,10 +48,14 @@ func (s Scaling) until() string {
 	return s.Until.UTC().Format("2006-01-02 15:04") + " UTC"
 }
 
-// numbers is "4 → 12", the tasks that were and are wanted.
+// numbers is "4 → 12", the tasks that were and are wanted; "4" where nothing
+// changes.
 func (r Result) numbers() string {
-	if r.From.Desired == r.To.Desired {
-		return fmt.Sprint(r.To.Desired)
+	switch {
+	case r.Scaling == nil: // nobody has looked
+		return "–"
+	case r.From.Desired == r.To.Desired, r.Status == NotStarted:
+		return fmt.Sprint(r.From.Desired)
 	}
 	return fmt.Sprintf("%d → %d", r.From.Desired, r.To.Desired)
 }
@@ -118,6 +122,14 @@ func (s summary) capacity() string {
 		return ""
 	}
 	return fmt.Sprintf("**Time to capacity:** %s from the first call to the last task, in %s, the slowest.", Duration(slowest.Duration), Escape(slowest.Of.String()))
+}
+
+// underWay tells what becomes of what the run has begun and not seen the end of.
+func (s summary) underWay() string {
+	if s.scaled() {
+		return "The run ended before these tasks ran. ECS goes on starting or stopping them; nobody watches."
+	}
+	return "The run ended before these deployments did. ECS goes on with them; nobody watches them or rolls them back."
 }
 
 // scaleHead and scaleRow are the table of services of a scale.

@@ -150,7 +150,7 @@ func (s summary) render(d detail) string {
 		s.bullets("", s.Mistakes, "mistakes")
 	} else {
 		s.failures()
-		s.leftAlone("Still under way", "The run ended before these deployments did. ECS goes on with them; nobody watches them or rolls them back.", Cancelled)
+		s.leftAlone("Still under way", s.underWay(), Cancelled)
 		s.leftAlone("Not started", "Nothing was changed in these services.", NotStarted)
 		s.advice()
 		s.table()
