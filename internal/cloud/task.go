@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -46,6 +47,25 @@ func (c *Client) Tasks(ctx context.Context, cluster, service, desired string) ([
 	}
 	slices.SortFunc(tasks, func(a, b fleet.Task) int { return b.StoppedAt.Compare(a.StoppedAt) })
 	return tasks, nil
+}
+
+// Protected counts those of the tasks, at most 100, that neither a deployment nor
+// a scale-in may stop now, and tells until when the last of them is protected
+// (AWS's clock).
+func (c *Client) Protected(ctx context.Context, cluster string, tasks []fleet.ARN) (n int, until time.Time, err error) {
+	out, err := c.ecs.GetTaskProtection(ctx, &ecs.GetTaskProtectionInput{Cluster: &cluster, Tasks: texts(tasks)})
+	if err != nil {
+		return 0, time.Time{}, wrap(err, "ecs:GetTaskProtection", fmt.Sprintf("tasks in cluster %q", cluster))
+	}
+	for _, t := range out.ProtectedTasks {
+		if t.ProtectionEnabled {
+			n++
+			if ends := aws.ToTime(t.ExpirationDate); ends.After(until) {
+				until = ends
+			}
+		}
+	}
+	return n, until, nil
 }
 
 func task(t types.Task) fleet.Task {

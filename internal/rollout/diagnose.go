@@ -92,11 +92,12 @@ func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
 		return "tasks that could not be read"
 	}
 	starting := make(map[string]int)
-	mine, others := 0, 0
+	mine := 0
+	var others []fleet.ARN
 	for _, task := range tasks {
 		switch {
 		case task.StartedBy != t.mine.id:
-			others++ // wanted still: ECS begins to drain them when the new ones are healthy
+			others = append(others, task.ARN) // wanted still: ECS begins to drain them when the new ones are healthy
 			continue
 		case task.Status == "PROVISIONING":
 			starting["placing"]++
@@ -115,7 +116,13 @@ func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
 		return "a task that stays up"
 	case mine == 0:
 		return "placing: no task was started"
-	case others > 0 || t.last.SourceRunning == 0:
+	case len(others) > 0:
+		// Without the permission it is told as what it mostly is.
+		if n, until, err := u.client.Protected(ctx, u.env.Cluster, others); err == nil && n > 0 {
+			return fmt.Sprintf("%d protected tasks of the revision before, which neither ECS nor this program may stop: until %s at the latest", n, until.UTC().Format("15:04:05 UTC"))
+		}
+		return "health check"
+	case t.last.SourceRunning == 0:
 		return "health check"
 	}
 	return "draining: the new tasks run, the old ones have not stopped"

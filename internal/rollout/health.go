@@ -175,6 +175,8 @@ func (h *health) lookAtTargets(ctx context.Context, last bool) {
 			if cloud.Denied(err) && !h.noSight {
 				h.blinded(err)
 				h.noSight = true
+			} else if err != nil && last && ctx.Err() == nil {
+				h.blinded(err)
 			}
 			return nil
 		})

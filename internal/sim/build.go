@@ -172,6 +172,7 @@ func (r *region) buildService(w Service) {
 		s.targetGroups = []string{w.LoadBalancer.arn(r, w.LoadBalancer.TargetGroup), w.LoadBalancer.alternate(r)}
 	}
 	s.makeSteady()
+	s.protect(w.ProtectedUntil)
 	if w.CodeDeploy != nil {
 		r.buildGroup(s, *w.CodeDeploy)
 	}

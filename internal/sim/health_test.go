@@ -241,3 +241,29 @@ func FuzzCBOR(f *testing.F) {
 		_, _ = r.value(0)
 	})
 }
+
+func TestProtectedTasksOutliveTheDeploymentUntilTheirProtectionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClient(t, rails(func(s *Service) { s.ProtectedUntil = after(20) }))
+		tasks := at[[]any](t, c.must("ecs:ListTasks", js{"cluster": "main"}), "taskArns")
+		protected := func() (n int) {
+			for _, p := range at[[]any](t, c.must("ecs:GetTaskProtection", js{"cluster": "main", "tasks": append(tasks, "unknown")}), "protectedTasks") {
+				if p.(js)["protectionEnabled"] == true {
+					n++
+				}
+			}
+			return n
+		}
+		c.deploy("v2")
+		time.Sleep(19 * time.Minute)
+		s, _ := c.aws.Service(account, ireland, "main", "rails")
+		if s.Running != 4 || s.RolloutState != "IN_PROGRESS" || protected() != 2 {
+			t.Errorf("%d tasks run, the deployment is %s, %d are protected", s.Running, s.RolloutState, protected())
+		}
+		time.Sleep(4 * time.Minute)
+		s, _ = c.aws.Service(account, ireland, "main", "rails")
+		if s.Running != 2 || s.RolloutState != "COMPLETED" || protected() != 0 {
+			t.Errorf("then %d tasks run, the deployment is %s, %d are protected", s.Running, s.RolloutState, protected())
+		}
+	})
+}

@@ -104,8 +104,9 @@ func (s *service) roll() {
 			idle = append(idle, t)
 		}
 	}
-	stop := idle
+	stop := s.unprotected(idle)
 	if spare := healthy + len(serving) - lower; spare > 0 {
+		serving = s.unprotected(serving)
 		stop = append(stop, serving[:min(spare, len(serving))]...)
 	}
 	s.stopTasks(stop)
@@ -222,6 +223,7 @@ func (s *service) stopSurplus(tasks []*task, n int) {
 	if n <= 0 {
 		return
 	}
+	tasks = s.unprotected(tasks)
 	slices.SortStableFunc(tasks, func(a, b *task) int {
 		if a.healthy != b.healthy {
 			return map[bool]int{true: 1, false: -1}[a.healthy]

@@ -13,6 +13,8 @@ func taskAPI() map[string]action {
 		"StopTask":      {bucket: "ecs:cluster-resource-modify", do: stopTask},
 		"ListTasks":     {bucket: "ecs:cluster-resource-read", do: listTasks},
 		"DescribeTasks": {bucket: "ecs:cluster-resource-read", do: describeTasks},
+
+		"GetTaskProtection": {bucket: "ecs:task-protection", do: getTaskProtection},
 	}
 }
 

@@ -35,6 +35,7 @@ type task struct {
 
 	created, pullStarted, pullStopped, started, stopping, executionStopped, stopped time.Time
 	stopCode, reason                                                                string
+	protected                                                                       time.Time // until when nothing but its own failure ends it
 }
 
 // container is a container of a task.

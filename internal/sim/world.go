@@ -160,6 +160,9 @@ type Service struct {
 	Tags           map[string]string `json:"tags,omitempty"`
 	PropagateTags  string            `json:"propagate-tags,omitempty"`
 	LoadBalancer   *LoadBalancer     `json:"load-balancer,omitempty"`
+	// ProtectedUntil is how long the tasks that run at the start are protected
+	// from being stopped by deployments and scale-in.
+	ProtectedUntil Duration `json:"protected-until,omitempty"`
 	// Load is what all tasks together have to do, as scaling policies see it: in
 	// percent of one task's CPU (and memory), of the size that it has here, or in
 	// requests a minute. Nil: no metric is reported, and policies never act.
