@@ -8,12 +8,15 @@ import (
 
 const (
 	// firstWindow is how many requests may be unanswered before AWS has
-	// accepted any, and windowGrowth what each accepted one adds: half more
+	// accepted any, and growth what each accepted one adds: half more
 	// every round trip, a careful version of TCP's slow start. Without it the
 	// first second spends a whole burst on a bucket that somebody else may just
 	// have emptied.
-	firstWindow  = 2
-	windowGrowth = 0.5
+	firstWindow = 2
+	growth      = 0.5
+	// drainGrowth is the same while the pace drains the bucket, which finds little
+	// most of the time: what is on its way then is refused together.
+	drainGrowth = 0.2
 	// windowPatience is how long a full window holds the next request back.
 	// Hanging connections may slow a bucket down, never stop it.
 	windowPatience = time.Second
@@ -31,10 +34,7 @@ type bucket struct {
 	queue   queue
 	arrived uint64 // tickets numbered so far
 
-	pace     pace
-	burst    float64 // tokens at most
-	tokens   float64
-	refilled time.Time
+	pace pace
 
 	window   float64 // requests that may be unanswered; see firstWindow
 	inFlight int
@@ -48,15 +48,10 @@ type bucket struct {
 }
 
 func newBucket(q Quota, speed float64) *bucket {
-	now := time.Now()
-	burst := safeBurst(q)
 	return &bucket{
-		speed:    speed,
-		pace:     newPace(q.Rate*safeRate*speed, now),
-		burst:    burst,
-		tokens:   burst,
-		refilled: now,
-		window:   firstWindow,
+		speed:  speed,
+		pace:   newPace(q.Rate*safeRate*speed, safeBurst(q), time.Now()),
+		window: firstWindow,
 	}
 }
 
@@ -110,6 +105,8 @@ func (b *bucket) enqueue(t *ticket) {
 	}
 	if len(b.queue) == 0 {
 		b.waitingSince = time.Now()
+		b.pace.advance(b.waitingSince)
+		b.pace.wasIdle()
 	}
 	b.queue.add(t)
 }
@@ -134,31 +131,21 @@ func (b *bucket) due(t *ticket) time.Duration {
 		return notTheHead
 	}
 	now := time.Now()
-	b.refill(now)
-	due := b.paused.Sub(now)
-	if b.tokens < 1 {
-		due = max(due, seconds((1-b.tokens)/b.pace.rate))
+	b.pace.advance(now)
+	if b.pace.startsDrain(now) {
+		b.window = float64(b.inFlight + 1)
 	}
-	if float64(b.inFlight) >= b.window {
+	due := max(b.paused.Sub(now), b.pace.due(now, len(b.queue)))
+	if float64(b.inFlight+1) > b.window {
 		due = max(due, b.lastSend.Add(b.real(windowPatience)).Sub(now))
 	}
 	return due
 }
 
-// refill adds what the time since the last refill has brought.
-func (b *bucket) refill(now time.Time) {
-	b.pace.advance(now)
-	b.tokens += now.Sub(b.refilled).Seconds() * b.pace.rate
-	// A bucket that gives us half the documented rate is taken to hold half
-	// the documented burst.
-	b.tokens = min(b.tokens, max(1, b.burst*b.pace.rate/b.pace.ceiling))
-	b.refilled = now
-}
-
 func (b *bucket) send(t *ticket) {
-	b.tokens--
 	b.inFlight++
 	b.lastSend = time.Now()
+	b.pace.send(b.lastSend)
 	b.calls++
 	t.epoch = b.epoch
 	b.leave(t)
@@ -179,11 +166,11 @@ func (b *bucket) answered(t *ticket, o outcome, retryAfter time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.refill(now)
+	b.pace.advance(now)
 	b.inFlight--
 	switch o {
 	case accepted:
-		b.window += windowGrowth
+		b.window += b.windowGrowth()
 		b.pace.accepted()
 	case refused:
 		b.throttled++
@@ -198,43 +185,42 @@ func (b *bucket) answered(t *ticket, o outcome, retryAfter time.Duration) {
 	b.rouseHead()
 }
 
+func (b *bucket) windowGrowth() float64 {
+	if b.pace.draining {
+		return drainGrowth
+	}
+	return growth
+}
+
 func (b *bucket) pauseUntil(when time.Time) {
 	if when.After(b.paused) {
 		b.paused = when
 	}
 }
 
-// slowDown acts on a throttle signal: the real bucket is empty now. Where we
-// were living on stored tokens, it was the store that we were wrong about, and
-// nothing is learnt about the rate; else the rate was too high.
+// slowDown acts on a throttle signal: the real bucket is empty now.
 func (b *bucket) slowDown(now time.Time) {
 	b.epoch++
 	b.window = firstWindow
-	if b.tokens >= 1 {
-		b.pace.found(now)
-	} else {
-		b.pace.cut(now)
-	}
-	b.tokens = 0
+	b.pace.refused(now)
 }
 
 func (b *bucket) usage() Usage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
-	b.pace.advance(now)
 	waited := b.waited
 	if len(b.queue) > 0 {
 		waited += now.Sub(b.waitingSince)
 	}
-	return Usage{Calls: b.calls, Throttled: b.throttled, Waited: b.simulated(waited), Rate: b.pace.rate / b.speed}
+	return Usage{Calls: b.calls, Throttled: b.throttled, Waited: b.simulated(waited), Rate: b.pace.average() / b.speed}
 }
 
 func (b *bucket) forecast(calls int) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refill(time.Now())
-	missing := float64(calls+len(b.queue)) - b.tokens
+	b.pace.advance(time.Now())
+	missing := float64(calls+len(b.queue)) - b.pace.stored
 	return seconds(max(0, missing) / b.pace.ceiling * b.speed)
 }
 

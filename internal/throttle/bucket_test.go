@@ -283,20 +283,21 @@ func TestRefusalAtTheRateSlowsEverybodyAndHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := throttle.New(throttle.Limits{})
 		s := &server{answer: func(n int, _ *http.Request) (*http.Response, error) {
-			if n > 3 {
+			if n > 6 {
 				return nil, nil
 			}
 			return failure(400, "ThrottlingException", "Rate exceeded"), nil
 		}}
-		if err := update(t.Context(), client(r.Scope("1", "r"), s)); err != nil {
+		c := client(r.Scope("1", "r"), s)
+		if err := update(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 		if u := r.Usage()[0]; u.Rate > 4.95/3 {
 			t.Errorf("rate %.2f after refusals at the rate; want at most a third", u.Rate)
 		}
-		time.Sleep(15 * time.Second)
-		if u := r.Usage()[0]; u.Rate != 4.95 {
-			t.Errorf("rate %.2f after a while without refusals; want the whole", u.Rate)
+		took, _ := flood(t, c, 200)
+		if u := r.Usage()[0]; u.Rate != 4.95 || took > time.Minute {
+			t.Errorf("rate %.2f after 200 calls in %s without refusals; want the whole", u.Rate, took)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,25 @@ func (s *server) bound(n int) time.Duration {
 	return d
 }
 
+// change is what becomes of a quota: part of it from some time on.
+type change struct {
+	at time.Duration
+	to float64
+}
+
+// changing is a quota of which there are different parts at different times.
+func changing(full throttle.Quota, first float64, changes ...change) func(time.Duration) throttle.Quota {
+	return func(since time.Duration) throttle.Quota {
+		now := first
+		for _, c := range changes {
+			if since >= c.at {
+				now = c.to
+			}
+		}
+		return part(full, now)
+	}
+}
+
 // immediately is no latency at all.
 func immediately(*rand.Rand) time.Duration { return 0 }
 
@@ -79,12 +99,7 @@ func TestKnownQuotaIsUsedFullyAndNeverExceeded(t *testing.T) {
 func TestUnknownQuotaIsLearnt(t *testing.T) {
 	full := serviceModify(t)
 	changing := func(before, after float64, at time.Duration) func(time.Duration) throttle.Quota {
-		return func(since time.Duration) throttle.Quota {
-			if since < at {
-				return part(full, before)
-			}
-			return part(full, after)
-		}
+		return changing(full, before, change{at, after})
 	}
 	for _, tt := range []struct {
 		name    string
@@ -99,6 +114,7 @@ func TestUnknownQuotaIsLearnt(t *testing.T) {
 		{name: "the quota is a tenth of the documented one", quota: constant(part(full, 0.1)), calls: 1000, refused: 50},
 		{name: "the quota doubles in mid-run", quota: changing(0.5, 1, 100*time.Second), calls: 1000, refused: 50},
 		{name: "the quota halves in mid-run", quota: changing(1, 0.5, 100*time.Second), calls: 1000, refused: 50},
+		{name: "the quota rises from a tenth in mid-run", quota: changing(0.1, 1, 100*time.Second), calls: 1000, refused: 50},
 		{name: "the quota falls to a tenth in mid-run", quota: changing(1, 0.1, 100*time.Second), calls: 1000, refused: 50},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,51 +132,121 @@ func TestUnknownQuotaIsLearnt(t *testing.T) {
 	}
 }
 
+// job is a run that makes calls from start on.
+type job struct {
+	start time.Duration
+	calls int
+}
+
+// work lets a run of its own do each job. ends are when each was ready.
+func work(t *testing.T, s *server, jobs []job, call func(context.Context, *ecs.Client) error) (ends []time.Duration, failed int) {
+	begun := time.Now()
+	ends = make([]time.Duration, len(jobs))
+	failures := make([]int, len(jobs))
+	var wg sync.WaitGroup
+	for i, j := range jobs {
+		c := named(throttle.New(throttle.Limits{}).Scope("1", "r"), s, fmt.Sprint("run ", i))
+		wg.Go(func() {
+			time.Sleep(j.start)
+			_, failures[i] = floodWith(t, c, j.calls, call)
+			ends[i] = time.Since(begun)
+		})
+	}
+	wg.Wait()
+	for _, n := range failures {
+		failed += n
+	}
+	return ends, failed
+}
+
+// The bucket of RegisterTaskDefinition is the slowest, and thus the one where a
+// wrong guess costs most and the fewest calls are there to learn from.
+func TestTheSlowestBucketIsNeverLeftIdle(t *testing.T) {
+	const seconds = time.Second
+	full, _ := throttle.Documented("ecs:task-definition-modify")
+	for _, tt := range []struct {
+		name  string
+		quota func(time.Duration) throttle.Quota
+		jobs  []job
+	}{
+		{"half", constant(part(full, 0.5)), []job{{0, 300}}},
+		{"a tenth", constant(part(full, 0.1)), []job{{0, 300}}},
+		{"a little less", constant(part(full, 0.95)), []job{{0, 300}}},
+		{"the whole, half, the whole", changing(full, 1, change{120 * seconds, 0.5}, change{300 * seconds, 1}), []job{{0, 400}}},
+		{"a tenth, the whole", changing(full, 0.1, change{300 * seconds, 1}), []job{{0, 300}}},
+		{"half, a tenth, half", changing(full, 0.5, change{200 * seconds, 0.1}, change{500 * seconds, 0.5}), []job{{0, 300}}},
+		{"three equal runs", constant(full), []job{{0, 100}, {0, 100}, {0, 100}}},
+		{"three short runs", constant(full), []job{{0, 40}, {0, 40}, {0, 40}}},
+		{"a long run and two short ones", constant(full), []job{{0, 200}, {0, 60}, {0, 40}}},
+		{"shorter and shorter runs come", constant(full), []job{{0, 150}, {20 * seconds, 100}, {45 * seconds, 50}}},
+		{"longer and longer runs come", constant(full), []job{{0, 50}, {20 * seconds, 100}, {45 * seconds, 150}}},
+		{"three runs and half", constant(part(full, 0.5)), []job{{0, 100}, {0, 100}, {0, 100}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for seed := range uint64(3) {
+				synctest.Test(t, func(t *testing.T) {
+					s := &server{quota: tt.quota, there: shaky, seed: seed}
+					ends, failed := work(t, s, tt.jobs, deregister)
+					calls := 0
+					for _, j := range tt.jobs {
+						calls += j.calls
+					}
+					took, limit := slices.Max(ends), s.bound(calls)*5/4
+					t.Logf("took %s of %s (%.3f of the bound), %d refused", took, limit, took.Seconds()/s.bound(calls).Seconds(), s.refused())
+					if failed > 0 || took > limit || s.refused() > calls/3 {
+						t.Errorf("%d failed, took %s, %d refused; want none, at most %s, %d", failed, took, s.refused(), limit, calls/3)
+					}
+				})
+			}
+		})
+	}
+}
+
 func TestStrangersShareAQuotaFairly(t *testing.T) {
 	for _, runs := range []int{1, 2, 4} {
 		t.Run(fmt.Sprintf("%d runs at once, unaware of each other", runs), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const calls = 1500
 				s := &server{quota: constant(serviceModify(t))}
-				took, first, failed := compete(t, s, runs, calls)
-				limit := s.bound(runs*calls) * 5 / 4
-				shares := s.accepted(first)
+				ends, failed := work(t, s, slices.Repeat([]job{{0, calls}}, runs), update)
+				took, first := slices.Max(ends), slices.Min(ends)
+				limit := s.bound(runs*calls) * 11 / 10
+				shares := s.accepted(0, first)
 				t.Logf("took %s of %s, %d refused, shares %v, Jain index %.3f", took, limit, s.refused(), shares, jain(shares))
 				if failed > 0 || took > limit || jain(shares) < 0.9 {
 					t.Errorf("%d failed, took %s, Jain index %.3f; want none, at most %s, 0.9", failed, took, jain(shares), limit)
 				}
-				total := 0
-				for _, n := range shares {
-					total += n
-				}
-				if q := serviceModify(t); float64(total) < 0.9*q.Rate*first.Seconds() {
-					t.Errorf("%d calls let in while all were at work, %s; want 90%% of the quota", total, first)
+				if q := serviceModify(t); float64(sum(shares)) < 0.9*q.Rate*first.Seconds() {
+					t.Errorf("%v calls let in while all were at work, %s; want 90%% of the quota", shares, first)
 				}
 			})
 		})
 	}
 }
 
-// compete floods the server from several registries. first is when the first of
-// them was ready: the time in which they all competed.
-func compete(t *testing.T, s *server, runs, calls int) (took, first time.Duration, failed int) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for i := range runs {
-		c := named(throttle.New(throttle.Limits{}).Scope("1", "r"), s, fmt.Sprint("run ", i))
-		wg.Go(func() {
-			d, f := flood(t, c, calls)
-			mu.Lock()
-			defer mu.Unlock()
-			failed += f
-			took = max(took, d)
-			if first == 0 {
-				first = d
+func TestWhoComesLateGetsHisShareAndWhoStaysTakesOver(t *testing.T) {
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{quota: constant(serviceModify(t)), there: shaky, seed: seed}
+			ends, failed := work(t, s, []job{{0, 3000}, {time.Minute, 1000}}, update)
+			together := s.accepted(2*time.Minute, ends[1])
+			alone := s.accepted(ends[1], ends[1]+2*time.Minute)
+			t.Logf("together until %s: %v, Jain index %.3f; the two minutes after: %v; %d refused", ends[1], together, jain(together), alone, s.refused())
+			if failed > 0 || len(together) != 2 || jain(together) < 0.9 {
+				t.Errorf("%d failed, %v from a minute after the second had come; want none, and a Jain index of 0.9", failed, together)
+			}
+			if q := serviceModify(t); float64(sum(alone)) < 0.9*q.Rate*120 {
+				t.Errorf("%v in the two minutes after the second had gone; want 90%% of the quota", alone)
 			}
 		})
 	}
-	wg.Wait()
-	return took, first, failed
+}
+
+func sum(shares map[string]int) (total int) {
+	for _, n := range shares {
+		total += n
+	}
+	return total
 }
 
 // jain is 1 when all shares are equal and 1/n when one has everything.

@@ -29,6 +29,8 @@ type server struct {
 	// there is the time that a request travels, and so does its answer. 0 means
 	// 30 ms.
 	there func(*rand.Rand) time.Duration
+	// seed makes there another one.
+	seed uint64
 	// answer, when set, decides instead of the bucket. A nil result leaves it to
 	// the bucket.
 	answer func(n int, r *http.Request) (*http.Response, error)
@@ -66,7 +68,7 @@ func (s *server) travel() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rand == nil {
-		s.rand = rand.New(rand.NewPCG(1, 2))
+		s.rand = rand.New(rand.NewPCG(s.seed, 2))
 		s.begun = time.Now()
 		s.refilled = s.begun
 		if s.quota == nil {
@@ -124,13 +126,13 @@ func (s *server) refused() int {
 	return n
 }
 
-// accepted counts requests let in until a moment, by client.
-func (s *server) accepted(until time.Duration) map[string]int {
+// accepted counts requests let in between two moments, by client.
+func (s *server) accepted(from, until time.Duration) map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := map[string]int{}
 	for _, a := range s.arrivals {
-		if !a.refused && a.at <= until {
+		if !a.refused && a.at > from && a.at <= until {
 			n[a.client]++
 		}
 	}
