@@ -269,6 +269,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	r.note(u, report.Waiting, "waiting for its turn to update")
 	writing, done := r.writing(ctx)
 	defer done()
+	r.count(u, s)
 	t, began, err := r.strategy(u).start(writing, u, s, step)
 	if cloud.Unknown(err) {
 		u.ours = &tracked{sent: time.Now(), service: s, previous: s.Current, replaces: s.Primary().ID, mine: mine{wanted: step.TaskDefinition, before: s.Primary().TaskDefinition}}

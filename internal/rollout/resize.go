@@ -95,6 +95,15 @@ func (r *Rollout) resize(ctx context.Context, u *unit) ending {
 	return e
 }
 
+// count settles what a relative number comes to: it counts from what is there
+// before the deployment. Once that is done, the autoscaler finds the larger
+// tasks idle and takes some away, and half of the rest would be too few.
+func (r *Rollout) count(u *unit, s fleet.Service) {
+	if r.countAsked(u) && u.counted == nil {
+		u.counted = &fleet.Count{N: r.options.Scaling.Counts[u.ref].Of(s.Desired)}
+	}
+}
+
 // thenScale takes tasks away after a deployment.
 func (r *Rollout) thenScale(ctx context.Context, u *unit, deployed ending) ending {
 	e := r.rescale(ctx, u)
