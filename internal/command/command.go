@@ -193,6 +193,10 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	r := rollout.New(aws, environments, s.options(len(environments)))
 	mistakes := r.Inspect(ctx)
 	s.record.Notes = append(s.record.Notes, r.Notes()...)
+	s.record.Prepared = s.inputs.Prepare && !s.inputs.DryRun
+	if len(mistakes) == 0 {
+		s.record.Forecast = s.forecast(r, registry)
+	}
 	stop := s.console.tick(func() { s.keep(r, registry) }) // reads the record, which rests until stop
 	switch {
 	case ctx.Err() != nil:
@@ -200,13 +204,12 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	case len(mistakes) > 0:
 		r.Refuse()
 	case s.inputs.DryRun:
-		s.action.Group("plan", lines(report.Plan(r.Plans(), forecast(r, registry))))
+		s.action.Group("plan", lines(report.Plan(r.Plans(), s.record.Forecast)))
 		r.DryRun()
 	default:
 		if s.Getenv("GITHUB_ACTIONS") == "true" { // where a group is folded
-			s.action.Group("plan", lines(report.PlanTable(r.Plans(), forecast(r, registry))))
+			s.action.Group("plan", lines(report.PlanTable(r.Plans(), s.record.Forecast)))
 		}
-		s.record.Prepared = s.inputs.Prepare
 		if s.inputs.Prepare {
 			r.Prepare(ctx)
 		} else {
@@ -220,7 +223,7 @@ func (s *session) deploy(ctx context.Context, environments []fleet.Environment) 
 	s.record.Services = r.Results()
 	s.record.API = usage(registry)
 	if s.inputs.DryRun && len(mistakes) == 0 {
-		s.record.API = forecast(r, registry)
+		s.record.API = s.record.Forecast.Usage
 	}
 }
 
@@ -248,25 +251,28 @@ func (s *session) elapsed() time.Duration {
 	return time.Duration(float64(time.Since(s.record.Started)) * max(s.Speed, 1))
 }
 
-// forecast is what the plans will ask of the quotas that deploys wait for, and
-// how long they will wait at the least.
-func forecast(r *rollout.Rollout, registry *throttle.Registry) []report.Usage {
-	var all []report.Usage
+// forecast is what the plans will ask of the quotas that writes wait for, and how
+// long they will wait at the least.
+func (s *session) forecast(r *rollout.Rollout, registry *throttle.Registry) report.Forecast {
+	f := report.Forecast{Share: s.inputs.APIShare, Prepare: s.inputs.Prepare}
 	for _, d := range r.Demands() {
+		account, region := string(d.Account), string(d.Region)
 		for _, ask := range []struct {
 			bucket string
 			calls  int
-		}{{"ecs:task-definition-modify", d.Registrations}, {"ecs:service-modify", d.Updates}, {"ecs:tag-modify", d.Tags}, {"application-autoscaling:write", d.ScalingWrites}} {
-			account, region := string(d.Account), string(d.Region)
+		}{
+			{"ecs:task-definition-modify", d.Registrations}, {"ecs:service-modify", d.Updates}, {"codedeploy", d.CodeDeployments},
+			{"ecs:tag-modify", d.Tags}, {"application-autoscaling:write", d.ScalingWrites},
+		} {
 			if ask.calls > 0 {
-				all = append(all, report.Usage{
+				f.Usage = append(f.Usage, report.Usage{
 					Account: account, Region: region, Bucket: ask.bucket, Calls: ask.calls,
 					Waited: registry.Forecast(account, region, ask.bucket, ask.calls),
 				})
 			}
 		}
 	}
-	return all
+	return f
 }
 
 func (s *session) limits() throttle.Limits {

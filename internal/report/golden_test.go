@@ -180,6 +180,6 @@ func plans() []plan.Plan {
 	return []plan.Plan{staging, a, b}
 }
 
-func forecast() []Usage {
-	return []Usage{{"444455556666", "ap-northeast-1", "ecs:task-definition-modify", 24, 0, 4 * time.Second}}
+func forecast() Forecast {
+	return Forecast{Usage: []Usage{{"444455556666", "ap-northeast-1", "ecs:task-definition-modify", 24, 0, 4 * time.Second}}}
 }

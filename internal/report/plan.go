@@ -53,10 +53,9 @@ func texts(steps []plan.Step) []string {
 	return all
 }
 
-// PlanSummary is the job summary of a dry run. In forecast, Waited is how long
-// the bucket will make the run wait.
-func PlanSummary(ps []plan.Plan, forecast []Usage) string {
-	r := Run{Command: "deploy", Status: "succeeded", API: forecast}
+// PlanSummary is the job summary of a dry run.
+func PlanSummary(ps []plan.Plan, f Forecast) string {
+	r := Run{Command: "deploy", Status: "succeeded", API: f.Usage, Forecast: f}
 	for _, p := range ps {
 		r.Services = append(r.Services, FromPlan(p))
 	}
@@ -64,14 +63,14 @@ func PlanSummary(ps []plan.Plan, forecast []Usage) string {
 }
 
 // Plan is the plan as a dry run prints it to the log or a terminal.
-func Plan(ps []plan.Plan, forecast []Usage) string {
-	return PlanTable(ps, forecast) + "nothing was changed\n"
+func Plan(ps []plan.Plan, f Forecast) string {
+	return PlanTable(ps, f) + "nothing was changed\n"
 }
 
 // PlanTable is the plan as a run prints it that goes on to carry it out: a
 // line for each service with what follows below it, what needs nothing in one
 // line, and the cost in AWS's quotas.
-func PlanTable(ps []plan.Plan, forecast []Usage) string {
+func PlanTable(ps []plan.Plan, f Forecast) string {
 	var b strings.Builder
 	width, skipped := 0, make(map[string][]string)
 	for _, p := range ps {
@@ -93,8 +92,11 @@ func PlanTable(ps []plan.Plan, forecast []Usage) string {
 	for _, why := range slices.Sorted(maps.Keys(skipped)) {
 		fmt.Fprintf(&b, "nothing to do for %s, %s: %s\n", count(len(skipped[why]), "service"), clean(why), clean(strings.Join(skipped[why], ", ")))
 	}
-	for _, u := range forecast {
+	for _, u := range f.Usage {
 		fmt.Fprintf(&b, "AWS quota %s, %s %s: %s, waiting %s\n", clean(u.Bucket), clean(u.Account), clean(u.Region), count(u.Calls, "call"), Duration(u.Waited))
+	}
+	for _, text := range f.says() {
+		fmt.Fprintln(&b, clean(text))
 	}
 	return b.String()
 }

@@ -33,6 +33,7 @@ type Run struct {
 	Duration time.Duration
 	Services []Result
 	API      []Usage
+	Forecast Forecast // of API, before the first write
 	// Prepared: revisions were registered for a later run, and no service was
 	// touched.
 	Prepared bool

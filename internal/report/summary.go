@@ -333,14 +333,26 @@ func (s summary) usage() {
 	}
 	s.line(heading)
 	s.line(s.meaning())
-	s.row("account", "Region", "bucket", "calls", "throttled", waited)
-	s.row("---", "---", "---", "---:", "---:", "---:")
+	head, rule := []string{"account", "Region", "bucket", "calls", "throttled", waited}, []string{"---", "---", "---", "---:", "---:", "---:"}
+	compare := !s.dryRun && s.Forecast.waits()
+	if compare {
+		head, rule = append(head, "forecast"), append(rule, "---:")
+	}
+	s.row(head...)
+	s.row(rule...)
 	for _, u := range s.API[:min(len(s.API), s.others)] {
-		s.row(dash(Escape(u.Account)), Escape(u.Region), Escape(u.Bucket), fmt.Sprint(u.Calls), fmt.Sprint(u.Throttled), took(u.Waited))
+		cells := []string{dash(Escape(u.Account)), Escape(u.Region), Escape(u.Bucket), fmt.Sprint(u.Calls), fmt.Sprint(u.Throttled), took(u.Waited)}
+		if compare {
+			cells = append(cells, s.Forecast.of(u))
+		}
+		s.row(cells...)
 	}
 	s.b.WriteString("\n")
 	if more := len(s.API) - s.others; more > 0 {
 		s.line(fmt.Sprintf("%d rows omitted.", more))
+	}
+	if s.dryRun || s.Forecast.waits() {
+		s.bullets("", s.Forecast.says(), "lines")
 	}
 }
 

@@ -96,6 +96,7 @@ type Demand struct {
 	Account                fleet.AccountID
 	Region                 fleet.Region
 	Registrations, Updates int
+	CodeDeployments        int // in place of updates, where CodeDeploy replaces the tasks
 	Tags, ScalingWrites    int
 }
 
@@ -138,7 +139,11 @@ func (r *Rollout) Demands() []Demand {
 					all[i].Registrations++
 				}
 			case plan.Deploy:
-				all[i].Updates++
+				if u.plan.Strategy == "codedeploy" {
+					all[i].CodeDeployments++
+				} else {
+					all[i].Updates++
+				}
 			default:
 				all[i].addScaling(step)
 			}
