@@ -32,7 +32,7 @@ func (r *region) firing(names []string) []string {
 func (p *serviceDeployment) watchAlarms() bool {
 	s := p.service
 	watched := s.strategyConfig().Alarms
-	if !watched.Enable || len(watched.Names) == 0 || p.status != "IN_PROGRESS" {
+	if !watched.Enable || p.unwatched || len(watched.Names) == 0 || p.status != "IN_PROGRESS" {
 		return false
 	}
 	p.triggered = s.region.firing(watched.Names)
@@ -54,13 +54,14 @@ func (p *serviceDeployment) watchAlarms() bool {
 func (p *serviceDeployment) renderAlarms() map[string]any {
 	watched := p.service.strategyConfig().Alarms
 	out := map[string]any{"status": "DISABLED", "alarmNames": append([]string{}, watched.Names...), "triggeredAlarmNames": append([]string{}, p.triggered...)}
-	if watched.Enable {
+	watches := watched.Enable && !p.unwatched
+	if watches {
 		out["status"] = "MONITORING"
 	}
 	switch {
 	case len(p.triggered) > 0:
 		out["status"] = "TRIGGERED"
-	case watched.Enable && p.done():
+	case watches && p.done():
 		out["status"] = "MONITORING_COMPLETE"
 	}
 	return out

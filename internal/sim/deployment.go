@@ -61,6 +61,7 @@ type serviceDeployment struct {
 	setup    map[string]any // deploymentConfiguration
 	// triggered are the alarms that ended it.
 	triggered []string
+	unwatched bool // its alarms are not looked at
 
 	created, started, updated, finished, stopped time.Time
 }
@@ -136,6 +137,10 @@ func (s *service) publish(d *deployment, sources []*deployment) {
 	if s.breaker().Enable {
 		p.monitor = "MONITORING"
 	}
+	// A deployment that begins while an alarm fires may be the one that mends
+	// what is wrong, so that ECS does not look at the alarms then.
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-alarm-failure.html
+	p.unwatched = len(s.region.firing(s.strategyConfig().Alarms.Names)) > 0
 	d.public = p
 	s.rollouts = append([]*serviceDeployment{p}, s.rollouts...)
 }
