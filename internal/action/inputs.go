@@ -101,7 +101,7 @@ func (r Raw) Parse(known Known) (Inputs, []error) {
 		MinCapacity:          read(p, "min-capacity", parseCapacity),
 		MaxCapacity:          read(p, "max-capacity", parseCapacity),
 		Autoscaling:          p.autoscaling(),
-		ScaleFor:             read(p, "scale-for", parseDuration),
+		ScaleFor:             read(p, "scale-for", parseScaleFor),
 		Restore:              read(p, "restore", parseBool),
 		CreateScalableTarget: read(p, "create-scalable-target", parseBool),
 		ForceNewDeployment:   read(p, "force-new-deployment", parseBool),

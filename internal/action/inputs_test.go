@@ -138,6 +138,9 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 				`input desired-count: cannot be given together with prepare, which touches no service; leave one`,
 				`input desired-count: needs to know that the new tasks run before it takes others away; leave out wait-for: started`,
 			}},
+		"a moment, and for ever": {
+			map[string]string{"command": "scale", "image-tag": "", "desired-count": "2", "scale-for": "10s"},
+			[]string{`input scale-for: "10s" is not a duration between 1m and 744h; write 90m or 3h`}},
 		"sizes that are none": {
 			map[string]string{"task-cpu": "8 GB", "task-memory": "large", "desired-count": "0"},
 			[]string{

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DesiredCount is a number of tasks as it was written: "8", "+4", "-2" or
@@ -77,6 +78,21 @@ func parseMaxTasks(value string) (int, error) {
 		return 0, fmt.Errorf("%q is not a number of 1 or more; write 200", value)
 	}
 	return n, nil
+}
+
+// Bounds of scale-for, which no job has to outlive: shorter than schedules can
+// tell is a slip, and what lasts longer than a month is not temporary.
+const (
+	minScaleFor = time.Minute
+	maxScaleFor = 31 * 24 * time.Hour
+)
+
+func parseScaleFor(value string) (time.Duration, error) {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < minScaleFor || d > maxScaleFor {
+		return 0, fmt.Errorf("%q is not a duration between 1m and 744h; write 90m or 3h", value)
+	}
+	return d, nil
 }
 
 // parseCapacity takes a bound of autoscaling, which may be 0.

@@ -78,6 +78,8 @@ type ScalableTarget struct {
 	// the target, by name.
 	Policies []ScalingPolicy
 	Actions  []ScheduledAction
+	// Unread: the two could not be read, and say nothing.
+	Unread bool
 }
 
 // Bounds are the least and the most tasks that autoscaling lets a service have.

@@ -38,9 +38,31 @@ func (in ScaleIn) foresee(p *Plan, n int) {
 	for _, name := range in.Outlook.Unread {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("the schedule of the scheduled action `%s` is not understood: look up what it will do", name))
 	}
-	if len(p.Scaling.Next) == 0 {
+	if len(p.Scaling.Next) == 0 && !in.unread() {
 		p.Scaling.Next = []string{"nothing is scheduled that would change it"}
 	}
+	p.Scaling.Next = append(p.Scaling.Next, in.withoutSchedule()...)
+}
+
+func (in ScaleIn) unread() bool { return in.Target != nil && in.Target.Unread }
+
+// withoutSchedule tells what changes the number at no time that is known.
+func (in ScaleIn) withoutSchedule() []string {
+	switch {
+	case in.Target == nil:
+		return nil // made by the run itself
+	case in.Target.Unread:
+		return []string{"what else would change it is not known: its policies and schedules could not be read"}
+	case len(in.Target.Policies) == 0:
+		return []string{"no scaling policy changes it"}
+	}
+	var texts []string
+	for _, policy := range in.Target.Policies {
+		if policy.Type == "PredictiveScaling" {
+			texts = append(texts, fmt.Sprintf("predictive scaling (`%s`) may add tasks at any time", policy.Name))
+		}
+	}
+	return texts
 }
 
 func (in ScaleIn) howToResume() string {

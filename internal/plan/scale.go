@@ -189,7 +189,7 @@ func (in ScaleIn) leftover() bool {
 }
 
 func (in ScaleIn) unused() bool {
-	return len(in.Target.Policies) == 0 && !slices.ContainsFunc(in.Target.Actions, func(a fleet.ScheduledAction) bool { return !Ours(a) })
+	return !in.Target.Unread && len(in.Target.Policies) == 0 && !slices.ContainsFunc(in.Target.Actions, func(a fleet.ScheduledAction) bool { return !Ours(a) })
 }
 
 // over: the temporary scale that AWS keeps a record of has ended.

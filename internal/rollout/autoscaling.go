@@ -128,7 +128,7 @@ func (r *Rollout) readTargetsOf(ctx context.Context, client *cloud.Client, units
 		s := cloud.ScalableOf(u.env.Cluster, u.spec.ECSName)
 		found := scalable{at: now}
 		if t, has := targets[s]; has {
-			t.Actions, t.Policies = actions[s], policies[s]
+			t.Actions, t.Policies, t.Unread = actions[s], policies[s], len(notes) > 0
 			found.target = &t
 		}
 		u.setScalable(found)
