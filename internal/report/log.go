@@ -27,6 +27,10 @@ const (
 // the tokens of a bucket.
 const waitingPrefix = "waiting for "
 
+// Baking begins the text of a Waiting event of a service that was deployed and
+// is watched until its wave counts as healthy.
+const Baking = "baking "
+
 // Log collects a run's events, so that the log shows each environment's lines
 // together, when it is done, and a line of progress in between. It is safe for
 // concurrent use; nothing blocks.
@@ -204,6 +208,9 @@ func (p *place) end(r Result) {
 
 // doing is what an unfinished environment is counted as.
 func (p *place) doing(begun string) string {
+	if p.bakes() {
+		return strings.TrimSpace(Baking)
+	}
 	if p.started {
 		return begun
 	}
@@ -214,6 +221,16 @@ func (p *place) doing(begun string) string {
 		}
 	}
 	return "queued"
+}
+
+// bakes: what of it has not ended bakes.
+func (p *place) bakes() bool {
+	for _, text := range p.texts {
+		if !strings.HasPrefix(text, Baking) {
+			return false
+		}
+	}
+	return len(p.texts) > 0
 }
 
 func (p *place) broken() bool {

@@ -72,6 +72,10 @@ func TestLogOfAHealthyEnvironment(t *testing.T) {
 	if got := l.Environments()[0].State; got != Deploying {
 		t.Errorf("after its start it is %s", got)
 	}
+	l.Add(Event{After: 30 * time.Second, Of: r.Of, Kind: Waiting, Text: Baking + "for 5 min 00 s"})
+	if got, want := l.Progress(40*time.Second), "0 of 1 environment done; 1 baking; 40s"; got != want {
+		t.Errorf("while its wave bakes: got %q, want %q", got, want)
+	}
 	l.Add(Event{After: 49 * time.Second, Of: r.Of, Kind: Ended, Result: &r})
 	g, _ := l.Add(Event{After: 49 * time.Second, Of: ref("a", ""), Kind: EnvironmentEnded})
 	if want := "✅ a: 1 deployed, 48 s"; g.Title != want {

@@ -88,8 +88,9 @@ func (r *Rollout) bake(ctx context.Context, g *gate, wave [][]*unit) {
 		}
 	}
 	if len(o.trays) > 0 && ctx.Err() == nil {
-		o.heat(ctx)
-		o.watch(ctx)
+		if _, err := faultless(func() (any, error) { o.heat(ctx); o.watch(ctx); return nil, nil }); err != nil {
+			o.brokenOff(ctx, err)
+		}
 	}
 	for _, t := range o.trays {
 		o.done(ctx, t)
@@ -113,7 +114,7 @@ func (o *oven) heat(ctx context.Context) {
 		}
 		for _, u := range t.deployed {
 			h.began[u] = o.aws(u.accepted)
-			o.note(u, report.Note, "deployed; its wave bakes for %s", report.Duration(o.options.BakeTime))
+			o.note(u, report.Waiting, report.Baking+"for %s", report.Duration(o.options.BakeTime))
 		}
 	}
 	o.each(func(h *health) { h.findGroups(ctx) })
@@ -228,6 +229,19 @@ func (o *oven) failed(ctx context.Context, t *tray, why map[*unit]burn) {
 		o.undo(ctx, t.units, o.because(t.units))
 	}
 	o.environmentEnded(t.units)
+}
+
+// brokenOff fails all that is left, since a fault of this program has ended the
+// watch: nobody knows whether it stayed well.
+func (o *oven) brokenOff(ctx context.Context, err error) {
+	for _, t := range o.trays {
+		why := make(map[*unit]burn)
+		for _, u := range t.deployed {
+			why[u] = burn{err.Error(), details(err)}
+		}
+		o.undoes.Go(func() { o.failed(ctx, t, why) })
+	}
+	o.trays = nil
 }
 
 // done ends an environment that has baked, or whose bake the run's end has
