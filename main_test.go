@@ -331,7 +331,7 @@ func after(t *testing.T, aws *sim.AWS, w sim.World) string {
 					}
 					all = append(all, fmt.Sprintf("%s/%s: %s %s, %d of %d run%s%s\n", cluster, name,
 						state.TaskDefinition[strings.LastIndex(state.TaskDefinition, "/")+1:], state.RolloutState, state.Running, state.Desired, images(state),
-						scaling(aws.ScalableTarget(account, region, cluster, name))))
+						traffic(state)+scaling(aws.ScalableTarget(account, region, cluster, name))))
 				}
 			}
 		}
@@ -348,6 +348,20 @@ func images(s sim.ServiceState) string {
 		}
 	}
 	slices.Sort(all)
+	return strings.Join(all, "")
+}
+
+// traffic is who has it, where a strategy shifts it, and how the newest
+// deployment of CodeDeploy stands.
+func traffic(s sim.ServiceState) string {
+	var all []string
+	for definition, percent := range s.Traffic {
+		all = append(all, fmt.Sprintf("; traffic: %.4g%% %s", percent, definition[strings.LastIndex(definition, "/")+1:]))
+	}
+	slices.Sort(all)
+	if s.CodeDeployment != "" {
+		all = append(all, "; CodeDeploy: "+s.CodeDeployment)
+	}
 	return strings.Join(all, "")
 }
 

@@ -162,12 +162,15 @@ func TestPermissionsAreComplete(t *testing.T) {
 		"iam:PassedToService":           true, // a condition
 		"ecs:TagResource":               true, // registering with tags
 		"ecs:cluster":                   true, // a condition
+		// creating a deployment with an AppSpec file registers that
+		// https://docs.aws.amazon.com/codedeploy/latest/userguide/auth-and-access-control-permissions-reference.html
+		"codedeploy:RegisterApplicationRevision": true,
 	}
-	for _, m := range regexp.MustCompile(`&(ecs|ecr|sts|cloudwatchlogs)\.(\w+)Input\{`).FindAllStringSubmatch(sources(t, "internal/cloud"), -1) {
+	for _, m := range regexp.MustCompile(`&(ecs|ecr|sts|cloudwatchlogs|codedeploy)\.(\w+)Input\{`).FindAllStringSubmatch(sources(t, "internal/cloud"), -1) {
 		called[strings.Replace(m[1], "cloudwatchlogs", "logs", 1)+":"+m[2]] = true
 	}
 	written := make(map[string]bool)
-	for _, m := range regexp.MustCompile(`\b(?:ecs|ecr|sts|logs|iam):[A-Za-z][a-z]\w+`).FindAllString(section, -1) {
+	for _, m := range regexp.MustCompile(`\b(?:ecs|ecr|sts|logs|iam|codedeploy):[A-Za-z][a-z]\w+`).FindAllString(section, -1) {
 		written[m] = true
 	}
 	if diff := cmp.Diff(called, written); diff != "" {

@@ -84,7 +84,7 @@ func (p playing) look() string {
 // or retries.
 func (p playing) ask(r request) []byte {
 	targets := map[string]string{"ecs": "AmazonEC2ContainerServiceV20141113", "ecr": "AmazonEC2ContainerRegistry_V20150921",
-		"application-autoscaling": "AnyScaleFrontendService"}
+		"application-autoscaling": "AnyScaleFrontendService", "codedeploy": "CodeDeploy_20141006"}
 	service, action, _ := strings.Cut(r.action, ":")
 	req, err := http.NewRequestWithContext(p.Context(), http.MethodPost, fmt.Sprintf("https://%s.%s.amazonaws.com/", service, r.region), strings.NewReader(r.body))
 	if err != nil {

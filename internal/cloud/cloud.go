@@ -30,6 +30,7 @@ import (
 	autoscaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -115,6 +116,8 @@ type Client struct {
 	scaling    *autoscaling.Client
 
 	untagged atomic.Bool // tags of the run were refused
+
+	codedeploy *codedeploy.Client
 }
 
 // New reads the ambient configuration (AWS_… variables, shared files, the
@@ -171,6 +174,7 @@ func (c *Cloud) newClient(r *role, region fleet.Region) *Client {
 		cloud: c, config: cfg, location: where,
 		ecs: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
 		elb: elasticloadbalancingv2.NewFromConfig(cfg), cloudwatch: cloudwatch.NewFromConfig(cfg), scaling: autoscaling.NewFromConfig(cfg),
+		codedeploy: codedeploy.NewFromConfig(cfg),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -15,6 +16,8 @@ type location struct {
 	mu          sync.Mutex
 	definitions map[string]*definitionEntry // by ARN, and by family for the newest one
 	families    map[string]*family
+	shifts      map[string]*once[time.Duration] // by deployment configuration
+	groups      *once[map[Scalable]Group]
 }
 
 // definitionEntry is a task definition being read, or read.
@@ -33,7 +36,7 @@ type family struct {
 }
 
 func newLocation() *location {
-	return &location{definitions: make(map[string]*definitionEntry), families: make(map[string]*family)}
+	return &location{definitions: make(map[string]*definitionEntry), families: make(map[string]*family), shifts: make(map[string]*once[time.Duration]), groups: newOnce[map[Scalable]Group]()}
 }
 
 func (l *location) family(name string) *family {

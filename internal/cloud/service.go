@@ -248,6 +248,14 @@ func service(s types.Service) fleet.Service {
 		v.Deployments = append(v.Deployments, deployment(d))
 	}
 	v.TargetGroups = targetGroups(s)
+	if v.Controller == "CODE_DEPLOY" {
+		v.Launch = launch(s)
+		for _, set := range s.TaskSets {
+			v.Deployments = append(v.Deployments, taskSet(set))
+		}
+		// The service's own counts hold those of all task sets.
+		v.Running, v.Pending = v.Primary().Running, v.Primary().Pending
+	}
 	for _, r := range s.CurrentServiceRevisions {
 		v.Revisions = append(v.Revisions, fleet.ARN(aws.ToString(r.Arn)))
 	}
@@ -330,6 +338,42 @@ func deployment(d types.Deployment) fleet.Deployment {
 		TaskDefinition: fleet.ARN(aws.ToString(d.TaskDefinition)), Desired: int(d.DesiredCount), Running: int(d.RunningCount),
 		Pending: int(d.PendingCount), FailedTasks: int(d.FailedTasks), Created: aws.ToTime(d.CreatedAt),
 	}
+}
+
+func taskSet(s types.TaskSet) fleet.Deployment {
+	return fleet.Deployment{
+		ID: aws.ToString(s.Id), Status: aws.ToString(s.Status), TaskDefinition: fleet.ARN(aws.ToString(s.TaskDefinition)), Desired: int(s.ComputedDesiredCount),
+		Running: int(s.RunningCount), Pending: int(s.PendingCount), Created: aws.ToTime(s.CreatedAt), External: aws.ToString(s.ExternalId),
+	}
+}
+
+// launch is how the tasks of the service are started: as the PRIMARY task set
+// says, and where there is none, as the service does.
+func launch(s types.Service) fleet.Launch {
+	platform, network, balancers, providers := s.PlatformVersion, s.NetworkConfiguration, s.LoadBalancers, s.CapacityProviderStrategy
+	for _, set := range s.TaskSets {
+		if aws.ToString(set.Status) == "PRIMARY" {
+			platform, network = cmp.Or(platform, set.PlatformVersion), cmp.Or(set.NetworkConfiguration, network)
+			if len(set.LoadBalancers) > 0 {
+				balancers = set.LoadBalancers
+			}
+			if len(set.CapacityProviderStrategy) > 0 {
+				providers = set.CapacityProviderStrategy
+			}
+		}
+	}
+	l := fleet.Launch{PlatformVersion: aws.ToString(platform)}
+	if len(balancers) > 0 {
+		l.Container, l.Port = aws.ToString(balancers[0].ContainerName), int(aws.ToInt32(balancers[0].ContainerPort))
+	}
+	if network != nil && network.AwsvpcConfiguration != nil {
+		vpc := network.AwsvpcConfiguration
+		l.Subnets, l.SecurityGroups, l.PublicIP = vpc.Subnets, vpc.SecurityGroups, string(vpc.AssignPublicIp)
+	}
+	for _, p := range providers {
+		l.Providers = append(l.Providers, fleet.CapacityProvider{Name: aws.ToString(p.CapacityProvider), Base: int(p.Base), Weight: int(p.Weight)})
+	}
+	return l
 }
 
 func serviceDeployment(d types.ServiceDeployment) fleet.ServiceDeployment {

@@ -46,6 +46,12 @@ type Service struct {
 
 	// Pace is what a deployment of the service takes on purpose.
 	Pace Pace
+
+	// The rest is said of services that CodeDeploy deploys. Their Deployments
+	// are task sets, which do not tell when a deployment is in progress.
+	Launch   Launch
+	Group    CodeDeploy      // once it is found
+	UnderWay *CodeDeployment // in progress in the group; nil: none, or the group was not looked at
 }
 
 // Pace is what a strategy takes on purpose, whatever tasks take to start. The
@@ -82,6 +88,14 @@ func (s Service) Primary() Deployment {
 	return Deployment{}
 }
 
+// Engine is who carries the service's deployments out.
+func (s Service) Engine() string {
+	if s.Controller == "CODE_DEPLOY" {
+		return "CodeDeploy"
+	}
+	return "ECS"
+}
+
 // EventsSince are the service's events newer than t (AWS's clock), newest first.
 func (s Service) EventsSince(t time.Time) []ServiceEvent {
 	for i, e := range s.Events {
@@ -104,6 +118,7 @@ type Deployment struct {
 	Pending        int
 	FailedTasks    int
 	Created        time.Time // AWS's clock
+	External       string    // of a task set: id of the deployment of CodeDeploy that made it
 }
 
 // ServiceDeployment is what DescribeServiceDeployments shows of one.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,24 +46,30 @@ func Make(in In) Plan {
 	if in.Prepare && (InProgress(in.Seen) || !there || forced || primary.RolloutState == "FAILED") {
 		return prepare(in, p)
 	}
-	newer := Newest(in.Seen.Run, in.Draft.Base.Run)
+	newer, deploys := Newest(in.Seen.Run, in.Draft.Base.Run), primary.TaskDefinition
+	if d := in.Seen.UnderWay; d != nil {
+		newer, deploys = Newest(newer, d.Run), cmp.Or(d.TaskDefinition, deploys)
+	}
 	if InProgress(in.Seen) {
-		if there && !forced {
-			p.From = State{TaskDefinition: Replaced(in.Seen), Desired: in.Seen.Desired}
-			p.Steps = []Step{Watch{Deployment: in.Seen.Current, ID: primary.ID}}
+		if !forced && underWay(in) {
+			w := watch(in)
+			if from := Replaced(in.Seen, w.TaskDefinition); from != p.From.TaskDefinition {
+				p.From = State{TaskDefinition: from, Desired: in.Seen.Desired}
+			}
+			p.Steps = []Step{w}
 			if p.From.TaskDefinition != "" {
-				p.Undo = []Step{Deploy{TaskDefinition: p.From.TaskDefinition}}
+				p.Undo = []Step{Deploy{TaskDefinition: p.From.TaskDefinition, Through: in.Seen.Group}}
 			}
 			return p
 		}
 		if newer.Newer(in.Run) && !in.AllowOlder {
-			p.Refuse = Overtaken(newer, primary.TaskDefinition)
+			p.Refuse = Overtaken(newer, deploys)
 			return p
 		}
 		if p.Refuse, p.Failed = refuse(in.OnInProgress, in.Seen); p.Refuse != "" {
 			return p
 		}
-		p.Steps = []Step{Settle{Deployment: in.Seen.Current, ID: primary.ID, Stop: in.OnInProgress == "stop"}}
+		p.Steps = []Step{settle(in.Seen, in.OnInProgress == "stop")}
 	} else if there && !forced && primary.RolloutState != "FAILED" {
 		p.Skip = "already runs " + describe(in.Draft)
 		return p
@@ -75,9 +82,9 @@ func Make(in In) Plan {
 		p.Warnings = append(p.Warnings, TagMoved+in.Moved)
 	}
 	to := p.revision(in)
-	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace})
-	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there}}
-	if ran := Replaced(in.Seen); primary.RolloutState == "FAILED" && ran != "" {
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace, Through: in.Seen.Group})
+	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there, Through: in.Seen.Group}}
+	if ran := Replaced(in.Seen, primary.TaskDefinition); primary.RolloutState == "FAILED" && ran != "" {
 		// What failed never came to run: its tasks are still those of the
 		// revision before, and nobody wants to return to anything else.
 		p.From = State{TaskDefinition: ran, Desired: in.Seen.Desired}
@@ -124,13 +131,17 @@ func Overtaken(by fleet.Run, runs fleet.ARN) string {
 	return fmt.Sprintf("a newer run than this one, https://github.com/%s/actions/runs/%d, has deployed %s here; left as it is (allow-older: true deploys over it)", by.Repository, by.ID, runs.Name())
 }
 
-// Replaced is the revision that a deployment under way replaces; empty where AWS
-// shows none.
-func Replaced(s fleet.Service) fleet.ARN {
+// Replaced is the revision that a deployment under way of another one replaces;
+// empty where AWS shows none. Until CodeDeploy has shifted the traffic, it is
+// the PRIMARY one's.
+func Replaced(s fleet.Service, by fleet.ARN) fleet.ARN {
 	for _, d := range s.Deployments {
-		if d.Status == "ACTIVE" {
+		if (d.Status == "PRIMARY" || d.Status == "ACTIVE") && d.TaskDefinition != by {
 			return d.TaskDefinition
 		}
+	}
+	if len(s.Deployments) > 1 {
+		return by // by itself
 	}
 	return ""
 }
@@ -141,6 +152,9 @@ func Replaced(s fleet.Service) fleet.ARN {
 // that tasks are being replaced.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
 func InProgress(s fleet.Service) bool {
+	if s.Controller == "CODE_DEPLOY" {
+		return s.UnderWay != nil
+	}
 	switch s.Primary().RolloutState {
 	case "IN_PROGRESS":
 		return true
@@ -150,8 +164,42 @@ func InProgress(s fleet.Service) bool {
 	return len(s.Deployments) > 1
 }
 
+// underWay tells whether the deployment in progress is of the wanted revision.
+// While CodeDeploy deploys, the service's PRIMARY task set is still the old one.
+func underWay(in In) bool {
+	deploys := in.Seen.Primary().TaskDefinition
+	if d := in.Seen.UnderWay; d != nil {
+		deploys = d.TaskDefinition
+	}
+	return in.Draft.Equal != "" && in.Draft.Equal == deploys
+}
+
+func watch(in In) Watch {
+	s := in.Seen
+	if d := s.UnderWay; d != nil {
+		return Watch{ID: d.ID, TaskDefinition: d.TaskDefinition, By: d.Run}
+	}
+	return Watch{Deployment: s.Current, ID: s.Primary().ID, TaskDefinition: s.Primary().TaskDefinition, By: Newest(s.Run, in.Draft.Base.Run)}
+}
+
+// settle ends or waits for what is in progress. A rollback of CodeDeploy is not
+// stopped: that would leave the traffic in between.
+func settle(s fleet.Service, stop bool) Settle {
+	if d := s.UnderWay; d != nil {
+		return Settle{ID: d.ID, Stop: stop && d.Undoes == "", Shifted: d.Shifted}
+	}
+	return Settle{Deployment: s.Current, ID: s.Primary().ID, Stop: stop && s.Current != ""}
+}
+
 func refuse(policy string, s fleet.Service) (why string, failed bool) {
-	what := fmt.Sprintf("a deployment of %s is in progress already", s.Primary().TaskDefinition.Name())
+	deploys, what := s.Primary().TaskDefinition, ""
+	if d := s.UnderWay; d != nil {
+		deploys = cmp.Or(d.TaskDefinition, "another revision")
+		if d.Shifted {
+			what = fmt.Sprintf("the deployment of %s is in progress until its old tasks are terminated", deploys.Name())
+		}
+	}
+	what = cmp.Or(what, fmt.Sprintf("a deployment of %s is in progress already", deploys.Name()))
 	switch policy {
 	case "skip":
 		return what + " (on-in-progress: skip); run again when it has ended", false

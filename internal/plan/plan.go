@@ -53,8 +53,9 @@ type Step interface {
 // The service is looked at and planned again afterwards.
 type Settle struct {
 	Deployment fleet.ARN // service deployment; empty where AWS shows none
-	ID         string    // "ecs-svc/…"
+	ID         string    // "ecs-svc/…", or "d-…" of CodeDeploy
 	Stop       bool
+	Shifted    bool // of CodeDeploy: it only waits to terminate the old tasks
 }
 
 // Register makes a new revision of a task definition. Equal drafts of several
@@ -67,12 +68,15 @@ type Deploy struct {
 	Replaces       fleet.ARN // what the service must still run when its turn comes
 	Force          bool      // replace the tasks even where nothing changed
 	Pace           fleet.Pace
+	Through        fleet.CodeDeploy // zero: ECS itself
 }
 
 // Watch follows a deployment of the wanted revision that is already under way.
 type Watch struct {
-	Deployment fleet.ARN
-	ID         string
+	Deployment     fleet.ARN // as in Settle
+	ID             string
+	TaskDefinition fleet.ARN
+	By             fleet.Run // that has begun it; zero: not known
 }
 
 // Leave leaves the service as it is: a later run deploys the revision.
@@ -87,8 +91,13 @@ func (Watch) step()    {}
 func (Leave) step()    {}
 
 func (s Settle) String() string {
-	if s.Stop {
+	switch {
+	case s.Stop && s.Shifted:
+		return "terminate now the tasks that the deployment in progress has replaced, " + s.name()
+	case s.Stop:
 		return "stop the deployment in progress, " + s.name()
+	case s.Shifted:
+		return "wait until the deployment in progress has terminated the tasks that it has replaced, " + s.name()
 	}
 	return "wait for the deployment in progress, " + s.name()
 }
@@ -115,6 +124,9 @@ func (d Deploy) String() string {
 	to := "deploy " + named(d.TaskDefinition)
 	if d.Force {
 		to += ", replacing all tasks"
+	}
+	if d.Through != (fleet.CodeDeploy{}) {
+		to += fmt.Sprintf(" through CodeDeploy, %s/%s", d.Through.Application, d.Through.DeploymentGroup)
 	}
 	if pace := d.Pace.String(); pace != "" {
 		to += " (" + pace + ")"

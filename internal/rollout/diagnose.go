@@ -71,7 +71,7 @@ func (r *Rollout) timedOut(u *unit, t tracked, timeout time.Duration) ending {
 	if t.trouble != nil {
 		reason += fmt.Sprintf("; the last look failed: %v", t.trouble)
 	}
-	e := ending{status: report.Failed, reason: reason, details: details, running: s.Running, goesOn: goesOn}
+	e := ending{status: report.Failed, reason: reason, details: details, running: s.Running, goesOn: goesOn(t.service)}
 	if old {
 		e.goesOn += " or has ended it: see the service's events"
 	}
@@ -82,8 +82,10 @@ func (r *Rollout) timedOut(u *unit, t tracked, timeout time.Duration) ending {
 // or draining.
 func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
 	switch {
-	case paused(t.last):
+	case paused(t.last), t.code.last.Status == "Ready":
 		return "a person"
+	case t.code.target.With("InProgress").Name != "":
+		return t.code.target.With("InProgress").Name
 	case t.last.Stage != "" && t.last.Stage != "SCALE_UP":
 		return stageName(t.last.Stage)
 	}
@@ -96,7 +98,7 @@ func (r *Rollout) phase(ctx context.Context, u *unit, t tracked) string {
 	var others []fleet.ARN
 	for _, task := range tasks {
 		switch {
-		case task.StartedBy != t.mine.id:
+		case task.StartedBy != t.starter():
 			others = append(others, task.ARN) // wanted still: ECS begins to drain them when the new ones are healthy
 			continue
 		case task.Status == "PROVISIONING":
@@ -143,7 +145,7 @@ func (r *Rollout) causes(ctx context.Context, u *unit, t tracked) (cause string,
 	if err != nil {
 		details = append(details, fmt.Sprintf("stopped tasks could not be read: %v", err))
 	}
-	tasks = slices.DeleteFunc(tasks, func(task fleet.Task) bool { return task.StartedBy != t.mine.id || normal(task) })
+	tasks = slices.DeleteFunc(tasks, func(task fleet.Task) bool { return task.StartedBy != t.starter() || normal(task) })
 	for _, task := range tasks[:min(len(tasks), samples)] {
 		why := stoppedBecause(task)
 		cause = cmp.Or(cause, why)
@@ -268,6 +270,9 @@ func (r *Rollout) events(s fleet.Service, t tracked) []string {
 		if d.ID == t.mine.id {
 			created = d.Created.Add(-time.Second) // AWS's times have no more than seconds
 		}
+	}
+	if t.code.last.ID != "" {
+		created = t.code.last.Created.Add(-time.Second)
 	}
 	var texts []string
 	for _, e := range s.EventsSince(created) {

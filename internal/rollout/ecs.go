@@ -60,6 +60,30 @@ func (r byECS) stop(ctx context.Context, u *unit, t *tracked) error {
 	return u.client.StopDeployment(ctx, t.arn)
 }
 
+func (r byECS) standing(t tracked, now fleet.Service, before fleet.ARN) (standing, fleet.ARN) {
+	primary := now.Primary()
+	switch {
+	case primary.ID == t.replaces:
+		return ineffective, primary.TaskDefinition
+	case primary.ID != t.mine.id && primary.TaskDefinition == before && before != t.mine.wanted:
+		return returned, before
+	case primary.ID != t.mine.id:
+		return replaced, primary.TaskDefinition
+	case plan.InProgress(now):
+		return inProgress, primary.TaskDefinition
+	}
+	return ended, primary.TaskDefinition
+}
+
+func (r byECS) makeWay(ctx context.Context, u *unit, step plan.Settle) error {
+	return u.client.StopDeployment(ctx, step.Deployment)
+}
+
+func (r byECS) free(ctx context.Context, u *unit, _ plan.Settle) (bool, error) {
+	s, err := r.looks.service(ctx, u)
+	return err == nil && !plan.InProgress(s), err
+}
+
 // replacedBySurprise warns of deployments that somebody else began between the
 // last look at the service and our update, which has replaced them: nothing
 // before the update could show them, its answer does.

@@ -24,6 +24,7 @@ type tracked struct {
 	trouble  error     // why the last look failed; nil: it did not
 	missing  int       // looks in a row that did not show the service
 	last     fleet.ServiceDeployment
+	code     follows // where CodeDeploy deploys
 
 	cannotStop bool   // it was tried
 	patience   int    // failed tasks after which it is given up; 0: never
@@ -39,12 +40,20 @@ func (t tracked) running() int {
 	return t.service.Running
 }
 
+// starter is what AWS names in the tasks that the deployment has started.
+func (t tracked) starter() string {
+	if t.code.last.ID != "" {
+		return t.code.target.Green
+	}
+	return t.mine.id
+}
+
 // follow watches a deployment until it has ended or its time has.
 func (r *Rollout) follow(ctx context.Context, u *unit, t *tracked) ending {
 	if r.options.WaitFor == "started" {
 		return ending{status: report.Deployed, running: t.service.Running, reason: "started and not waited for (wait-for: started)"}
 	}
-	timeout := r.timeout(u)
+	timeout := r.timeout(u, r.options.WaitFor == "stable")
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
 	r.pause(within, firstPoll)
@@ -179,19 +188,19 @@ func unsteady(s fleet.Service) string {
 // taken back.
 func (r *Rollout) cancelled(ctx context.Context, t tracked) ending {
 	if why, yes := givenUpFor(ctx); yes {
-		return ending{status: report.Failed, running: t.running(), reason: why, goesOn: goesOn, givenUp: true}
+		return ending{status: report.Failed, running: t.running(), reason: why, goesOn: goesOn(t.service), givenUp: true}
 	}
 	doing := t.doing
 	if doing == "" {
 		doing = "just begun"
 	}
-	return ending{status: report.Cancelled, running: t.running(), reason: fmt.Sprintf("the run was cancelled (%s); ECS goes on with the deployment", doing)}
+	return ending{status: report.Cancelled, running: t.running(), reason: fmt.Sprintf("the run was cancelled (%s); %s goes on with the deployment", doing, t.service.Engine())}
 }
 
 // goesOn is said of a deployment that nobody has ended.
-const goesOn = "ECS goes on with the deployment"
+func goesOn(s fleet.Service) string { return s.Engine() + " goes on with the deployment" }
 
 // unwatched ends a service whose deployment cannot be followed any more.
 func (r *Rollout) unwatched(t tracked, err error) ending {
-	return ending{status: report.Failed, running: t.running(), reason: fmt.Sprintf("the deployment was begun and its end is not known: %v", err), goesOn: goesOn}
+	return ending{status: report.Failed, running: t.running(), reason: fmt.Sprintf("the deployment was begun and its end is not known: %v", err), goesOn: goesOn(t.service)}
 }

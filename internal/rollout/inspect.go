@@ -34,6 +34,7 @@ func (r *Rollout) Inspect(ctx context.Context) []string {
 	}
 	r.enterAll(ctx)
 	r.inspectServices(ctx)
+	r.inspectGroups(ctx)
 	r.readTargets(ctx, slices.DeleteFunc(r.sound(), func(u *unit) bool { return !r.countAsked(u) }))
 	r.findPrepared(ctx, r.sound())
 	images := r.inspectImages(ctx)
@@ -191,6 +192,9 @@ func look(ctx context.Context, units []*unit, check func(fleet.Service) error) {
 func (u *unit) saw(s fleet.Service) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if s.Controller == "CODE_DEPLOY" { // what the service itself does not tell
+		s.Group, s.Pace = u.seen.Group, u.seen.Pace
+	}
 	u.seen, u.at = s, time.Now()
 }
 
@@ -198,8 +202,8 @@ func deployable(s fleet.Service) error {
 	switch {
 	case s.Status == "DRAINING":
 		return &mistake{fmt.Sprintf("service %q is being deleted", s.Name)}
-	case s.Controller != "ECS":
-		return &mistake{fmt.Sprintf("service %q is deployed by %s; this version deploys services of the ECS deployment controller only: leave it out of the fleet", s.Name, s.Controller)}
+	case s.Controller != "ECS" && s.Controller != "CODE_DEPLOY":
+		return &mistake{fmt.Sprintf("service %q has the deployment controller %s: whatever else manages its task sets deploys it; leave it out of the fleet", s.Name, s.Controller)}
 	case s.Primary().TaskDefinition == "":
 		return &mistake{fmt.Sprintf("service %q has no primary deployment to start from", s.Name)}
 	}
@@ -229,7 +233,7 @@ func (u *unit) make(o Options, moved string) {
 		Run: o.Run, AllowOlder: o.AllowOlder,
 	})
 	u.warnOfGuess()
-	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= u.seen.Pace.Total() && len(u.plan.Steps) > 0 {
+	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= takes(u.seen, o.WaitFor == "stable") && len(u.plan.Steps) > 0 {
 		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("the timeout of %s is up before the deployment can have ended: the %s strategy takes %s on purpose", report.Duration(given), u.seen.Strategy, u.seen.Pace))
 	}
 }

@@ -37,14 +37,28 @@ func Stages() []string {
 	for _, stage := range stages {
 		all = append(all, "ecs:"+stage)
 	}
+	for _, event := range lifecycleEvents {
+		all = append(all, "codedeploy:"+event)
+	}
 	return all
+}
+
+// lifecycleEvents are the steps of a deployment of CodeDeploy for ECS.
+// https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-hooks.html
+var lifecycleEvents = []string{
+	"BeforeInstall", "Install", "AfterInstall", "AfterAllowTestTraffic", "BeforeAllowTraffic", "AllowTraffic", "AfterAllowTraffic",
+}
+
+// cutStage is the stage that wait-for names, if it is one of that kind.
+func cutStage(waitFor, kind string) (stage string, is bool) {
+	return strings.CutPrefix(waitFor, kind+":")
 }
 
 // begun tells whether a deployment is at the stage that wait-for names, or
 // beyond it. A stage that is not known is no place in the order.
 func begun(stage, waitFor string) bool {
-	wanted := slices.Index(stages, strings.TrimPrefix(waitFor, "ecs:"))
-	return wanted >= 0 && slices.Index(stages, stage) >= wanted
+	name, is := cutStage(waitFor, "ecs")
+	return is && slices.Index(stages, stage) >= slices.Index(stages, name)
 }
 
 // judge reads a service deployment: exactly one of ours, never "the service is
@@ -166,7 +180,7 @@ func judgeService(s fleet.Service, m mine) verdict {
 		}
 		switch {
 		case d.Status != "PRIMARY": // whatever its own end: what came after it decides
-			return replaced(primary, m, d.RolloutState == "FAILED")
+			return after(primary, m, d.RolloutState == "FAILED")
 		case d.RolloutState == "FAILED":
 			return verdict{over: true, status: report.Failed, reason: "the deployment failed: " + strings.TrimSuffix(d.Reason, ".")}
 		case d.RolloutState == "COMPLETED", d.RolloutState == "" && steady(s) && m.wasSteady:
@@ -177,13 +191,13 @@ func judgeService(s fleet.Service, m mine) verdict {
 	if m.sawDone {
 		return verdict{over: true, status: report.Deployed}
 	}
-	return replaced(primary, m, false)
+	return after(primary, m, false)
 }
 
-// replaced judges a deployment that is PRIMARY no more, and whose own end may
+// after judges a deployment that is PRIMARY no more, and whose own end may
 // have been seen to be a failure. What runs now tells a rollback from somebody
 // else's deployment, except where ours has replaced a revision by itself.
-func replaced(primary fleet.Deployment, m mine, failed bool) verdict {
+func after(primary fleet.Deployment, m mine, failed bool) verdict {
 	back := primary.TaskDefinition == m.before && (m.before != m.wanted || failed)
 	if back || strings.Contains(strings.ToLower(primary.Reason), "rolling back") {
 		switch primary.RolloutState {

@@ -163,9 +163,9 @@ func (r *Rollout) steps(ctx context.Context, u *unit) (again bool, e ending) {
 			r.note(u, report.Started, "found the deployment %s under way already", step.ID)
 			s, _ := u.last()
 			u.accept()
-			u.plan.To.TaskDefinition = s.Primary().TaskDefinition
-			t := &tracked{service: s, mine: mine{id: step.ID, wanted: s.Primary().TaskDefinition, before: plan.Replaced(s)}, arn: step.Deployment}
-			if plan.Newest(s.Run, u.draft.Base.Run).Same(r.options.Run) {
+			u.plan.To.TaskDefinition = step.TaskDefinition
+			t := &tracked{service: s, mine: mine{id: step.ID, wanted: step.TaskDefinition, before: plan.Replaced(s, step.TaskDefinition)}, arn: step.Deployment}
+			if step.By.Same(r.options.Run) {
 				u.ours = t // an earlier attempt of this run has begun it
 			}
 			return false, r.follow(ctx, u, t)
@@ -192,19 +192,19 @@ func (r *Rollout) registered(ctx context.Context, u *unit, step plan.Register) (
 // it first where the user wants that.
 func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 	r.note(u, report.Waiting, "%s", step)
-	timeout := r.timeout(u)
+	timeout := r.timeout(u, true)
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
-	if step.Stop && step.Deployment != "" {
+	if step.Stop {
 		writing, done := r.writing(ctx)
 		defer done()
-		if err := r.strategy(u).stop(writing, u, &tracked{arn: step.Deployment, mine: mine{id: step.ID}}); err != nil {
+		if err := r.strategy(u).makeWay(writing, u, step); err != nil {
 			return err
 		}
 		u.accept()
 	}
 	for {
-		s, err := r.looks.service(within, u)
+		free, err := r.strategy(u).free(within, u, step)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -215,7 +215,7 @@ func (r *Rollout) settle(ctx context.Context, u *unit, step plan.Settle) error {
 		case cloud.Denied(err):
 			return err
 		case err != nil: // AWS has trouble of its own; the deployment goes on
-		case !plan.InProgress(s):
+		case free:
 			return nil
 		}
 	}
@@ -232,6 +232,11 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 		return u.client.MissingService(ctx, u.env.Cluster, u.spec.ECSName)
 	}
 	u.saw(s)
+	if u.byCodeDeploy() {
+		if err := r.lookAtGroup(ctx, u); err != nil {
+			return err
+		}
+	}
 	u.registration = nil
 	u.client.Forget(u.draft.Base.Family)
 	draft, err := r.draft(ctx, u)
@@ -246,6 +251,10 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 	}
 	return nil
 }
+
+// refusals is how often a deployment group may be busy when a service's turn
+// comes. CodeDeploy refuses for the account's limit with the same words.
+const refusals = 10
 
 // deploy makes the service run the revision and follows the deployment that
 // this starts.
@@ -271,6 +280,11 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	defer done()
 	r.count(u, s)
 	t, began, err := r.strategy(u).start(writing, u, s, step)
+	if cloud.Busy(err) && u.refused < refusals {
+		u.refused++
+		r.pause(ctx, pollEvery)
+		return true, ending{}
+	}
 	if cloud.Unknown(err) {
 		u.ours = &tracked{sent: time.Now(), service: s, previous: s.Current, replaces: s.Primary().ID, mine: mine{wanted: step.TaskDefinition, before: s.Primary().TaskDefinition}}
 		_, given := givenUpFor(ctx)
@@ -314,7 +328,7 @@ func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 	case yes && u.began.Load():
 		return ending{status: report.Failed, running: s.Running, reason: "nothing was deployed after the deployment in progress had been stopped: " + why}
 	case ctx.Err() != nil && u.began.Load():
-		return ending{status: report.Cancelled, running: s.Running, reason: "the run was cancelled after it had stopped the deployment in progress; ECS goes back to the revision before that"}
+		return ending{status: report.Cancelled, running: s.Running, reason: "the run was cancelled after it had stopped the deployment in progress; " + s.Engine() + " goes back to the revision before that"}
 	case ctx.Err() != nil:
 		return ending{status: report.NotStarted, reason: notBegun(ctx)}
 	}
@@ -322,12 +336,21 @@ func (r *Rollout) trouble(ctx context.Context, u *unit, err error) ending {
 }
 
 // timeout is how long a deployment of the service may take, on AWS's clock.
-func (r *Rollout) timeout(u *unit) time.Duration {
+// That CodeDeploy terminates the old tasks is a part of it only to the end.
+func (r *Rollout) timeout(u *unit, toTheEnd bool) time.Duration {
 	if given := cmp.Or(u.env.Timeout, r.options.Timeout); given > 0 {
 		return given
 	}
 	s, _ := u.last()
-	return r.options.DefaultTimeout + s.Pace.Total()
+	return r.options.DefaultTimeout + takes(s, toTheEnd)
+}
+
+// takes is what a deployment of the service takes on purpose.
+func takes(s fleet.Service, toTheEnd bool) time.Duration {
+	if s.Controller == "CODE_DEPLOY" && !toTheEnd {
+		return s.Pace.Shift
+	}
+	return s.Pace.Total()
 }
 
 // writing bounds how long a write may be refused.

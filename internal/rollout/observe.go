@@ -25,6 +25,13 @@ const (
 	// pollEachKey stretches the interval for large fleets, such that a thousand
 	// deployments take a quarter of the read quota.
 	pollEachKey = 10 * time.Millisecond
+	// codeDeployCall is how far apart the calls for 25 deployments of CodeDeploy
+	// are: a quarter of its quota of one call a second, which is a guess.
+	codeDeployCall = 4 * time.Second
+	// targetEvery is how often it is seen how far a deployment of CodeDeploy is,
+	// and targetEachKey how far apart such calls are for different deployments.
+	targetEvery   = 30 * time.Second
+	targetEachKey = 4 * time.Second
 )
 
 // observers are the run's shared polls.
@@ -35,14 +42,24 @@ type observers struct {
 	mu          sync.Mutex
 	deployments map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment]
 	services    map[clusterKey]*watch.Group[string, fleet.Service]
+	codeDeploys map[*cloud.Client]*watch.Group[string, fleet.CodeDeployment]
 	glances     map[clusterKey]*semaphore.Weighted
+
+	codeDeployed map[place]int // services that CodeDeploy deploys; not changed
 }
 
 func (o *observers) start(ctx context.Context, r *Rollout) {
 	o.ctx, o.rollout = ctx, r
 	o.deployments = make(map[*cloud.Client]*watch.Group[fleet.ARN, fleet.ServiceDeployment])
 	o.services = make(map[clusterKey]*watch.Group[string, fleet.Service])
+	o.codeDeploys = make(map[*cloud.Client]*watch.Group[string, fleet.CodeDeployment])
 	o.glances = make(map[clusterKey]*semaphore.Weighted)
+	o.codeDeployed = make(map[place]int)
+	for _, u := range r.units {
+		if u.client != nil && u.byCodeDeploy() {
+			o.codeDeployed[placeOf(u)]++
+		}
+	}
 }
 
 // wait blocks until the goroutines of all polls have ended.
@@ -53,6 +70,9 @@ func (o *observers) wait() {
 		g.Wait()
 	}
 	for _, g := range o.services {
+		g.Wait()
+	}
+	for _, g := range o.codeDeploys {
 		g.Wait()
 	}
 }
@@ -75,6 +95,24 @@ func (o *observers) deployment(ctx context.Context, u *unit, arn fleet.ARN) (fle
 	return g.Next(ctx, arn)
 }
 
+// codeDeployment is the next snapshot of a deployment of CodeDeploy.
+func (o *observers) codeDeployment(ctx context.Context, u *unit, id string) (fleet.CodeDeployment, error) {
+	o.mu.Lock()
+	g := o.codeDeploys[u.client]
+	if g == nil {
+		every := func(keys int) time.Duration {
+			calls := (keys + cloud.CodeDeploymentsPerCall - 1) / cloud.CodeDeploymentsPerCall
+			return o.rollout.real(max(pollEvery, time.Duration(calls)*codeDeployCall))
+		}
+		g = watch.New(o.ctx, every, cloud.CodeDeploymentsPerCall, func(ctx context.Context, ids []string) (map[string]fleet.CodeDeployment, error) {
+			return faultless(func() (map[string]fleet.CodeDeployment, error) { return u.client.CodeDeployments(ctx, ids) })
+		})
+		o.codeDeploys[u.client] = g
+	}
+	o.mu.Unlock()
+	return g.Next(ctx, id)
+}
+
 // service is the next snapshot of a service.
 func (o *observers) service(ctx context.Context, u *unit) (fleet.Service, error) {
 	o.mu.Lock()
@@ -90,6 +128,7 @@ func (o *observers) service(ctx context.Context, u *unit) (fleet.Service, error)
 	s, err := g.Next(ctx, u.spec.ECSName)
 	if err == nil {
 		u.saw(s)
+		s, _ = u.last()
 	}
 	return s, err
 }
@@ -140,10 +179,10 @@ func (r *Rollout) glanceSince(ctx context.Context, u *unit, earliest time.Time) 
 			other.saw(s)
 		}
 	}
-	s, ok := found[u.spec.ECSName]
-	if !ok {
+	if _, ok := found[u.spec.ECSName]; !ok {
 		return fleet.Service{}, u.client.MissingService(ctx, u.env.Cluster, u.spec.ECSName)
 	}
+	s, _ := u.last()
 	return s, nil
 }
 

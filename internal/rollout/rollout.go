@@ -106,6 +106,9 @@ type unit struct {
 	scalable scalable
 	counted  *fleet.Count // what a relative number has come to; nil: not counted yet
 
+	like    appSpec // of the last deployment of CodeDeploy
+	refused int     // how often its deployment group was busy
+
 	registration *future // nil: nothing to register ahead
 	turn         int     // of the registration, in the order of the waves
 	accepted     time.Time

@@ -213,7 +213,7 @@ func (r *Rollout) awaitTasks(ctx context.Context, u *unit, before fleet.Service)
 	if r.options.WaitFor == "started" {
 		return ending{status: report.Scaled, running: before.Running, reason: "set and not waited for (wait-for: started)"}
 	}
-	timeout := r.timeout(u)
+	timeout := r.timeout(u, true)
 	within, cancel := context.WithTimeout(ctx, r.real(timeout))
 	defer cancel()
 	if a.want > before.Running {

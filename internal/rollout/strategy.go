@@ -25,7 +25,32 @@ type strategy interface {
 	// that has ended already is left alone, without error: the next look tells
 	// how it ended, and after a success only another deploy leads back.
 	stop(ctx context.Context, u *unit, t *tracked) error
+	// standing is where a deployment of ours stands, as AWS shows the service now
+	// (for CodeDeploy: and its group), and the revision that the service runs or
+	// is to run. before is what ran before it.
+	standing(t tracked, now fleet.Service, before fleet.ARN) (standing, fleet.ARN)
+	// makeWay ends what somebody else's deployment is doing, so that another one
+	// can begin soon.
+	makeWay(ctx context.Context, u *unit, step plan.Settle) error
+	// free waits for the next look, and tells whether that deployment is over.
+	free(ctx context.Context, u *unit, step plan.Settle) (bool, error)
 }
 
 // strategy is the one of the unit's service.
-func (r *Rollout) strategy(*unit) strategy { return byECS{r} }
+func (r *Rollout) strategy(u *unit) strategy {
+	if s, _ := u.last(); s.Controller == "CODE_DEPLOY" {
+		return byCodeDeploy{r}
+	}
+	return byECS{r}
+}
+
+// standing is where a deployment of ours stands.
+type standing int
+
+const (
+	inProgress  standing = iota // it, or its rollback
+	ended                       // the service runs what it has deployed
+	ineffective                 // nothing of it shows
+	returned                    // the service runs what it ran before, or is on its way there
+	replaced                    // somebody else has deployed something else
+)

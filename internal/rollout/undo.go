@@ -160,16 +160,16 @@ func (r *Rollout) takeBack(ctx context.Context, u *unit, e ending, begun func())
 			return r.notTakenBack(ctx, e, err)
 		}
 		e.running, e.desired = s.Running, &s.Desired
-		switch primary := s.Primary(); {
+		switch at, runs := r.strategy(u).standing(*u.ours, s, to); {
 		case s.Status == "DRAINING":
 			return e.gone()
-		case primary.ID == u.ours.replaces:
+		case at == ineffective:
 			return e.becomes(report.Failed, "the update has not taken effect")
-		case primary.ID != u.ours.mine.id && primary.TaskDefinition == to && to != u.ours.mine.wanted:
-			return r.returning(ctx, u, e, to) // ECS took it back, or somebody did
-		case primary.ID != u.ours.mine.id:
-			return e.left(primary.TaskDefinition)
-		case plan.InProgress(s) && !u.ours.cannotStop:
+		case at == returned:
+			return r.returning(ctx, u, e, to) // AWS took it back, or somebody did
+		case at == replaced:
+			return e.left(runs)
+		case at == inProgress && !u.ours.cannotStop:
 			if stopped, over := r.stopped(ctx, u, e, to, begun); over {
 				return stopped
 			}
@@ -197,7 +197,7 @@ func (u *unit) wayBack() fleet.ARN {
 // ours or what came after it: a look right after an update may show what was
 // before it.
 func (r *Rollout) shown(ctx context.Context, u *unit) (fleet.Service, error) {
-	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
+	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u, false)))
 	defer cancel()
 	t := u.ours
 	for s, err := r.glanceSince(within, u, time.Now()); ; s, err = r.looks.service(within, u) {
@@ -207,6 +207,12 @@ func (r *Rollout) shown(ctx context.Context, u *unit) (fleet.Service, error) {
 		case gone, cloud.Denied(err), within.Err() != nil:
 			return s, err
 		case err != nil: // AWS has trouble of its own
+		case u.byCodeDeploy(): // whose deployments show nowhere but in their group
+			s.UnderWay, err = u.client.CodeDeployInProgress(within, s.Group)
+			if d := s.UnderWay; d != nil && t.mine.id == "" && d.TaskDefinition == t.mine.wanted {
+				t.mine.id = d.ID
+			}
+			return s, err
 		case t.mine.id == "" && primary.TaskDefinition == t.mine.wanted && primary.ID != t.replaces:
 			t.mine.id = primary.ID // the update whose answer got lost did begin it
 			return s, nil
@@ -233,7 +239,7 @@ func (r *Rollout) stopped(ctx context.Context, u *unit, e ending, to fleet.ARN, 
 	}
 	begun()
 	u.ours.back = true
-	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
+	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u, false)))
 	defer cancel()
 	v, err := r.watch(within, u, u.ours)
 	switch {
@@ -266,7 +272,7 @@ func (r *Rollout) redeployed(ctx context.Context, u *unit, e ending, s fleet.Ser
 	begun()
 	u.accepted = time.Now()
 	r.note(u, report.Started, "returning to %s (%s)", to.Name(), t.mine.id)
-	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
+	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u, false)))
 	defer cancel()
 	if began {
 		t.back = true
@@ -285,7 +291,7 @@ func (r *Rollout) redeployed(ctx context.Context, u *unit, e ending, s fleet.Ser
 // returning follows a service that is on its way back until nothing goes on in
 // it, and says what it really runs.
 func (r *Rollout) returning(ctx context.Context, u *unit, e ending, to fleet.ARN) ending {
-	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u)))
+	within, cancel := context.WithTimeout(ctx, r.real(r.timeout(u, false)))
 	defer cancel()
 	s, err := r.glanceSince(within, u, time.Now())
 	for ; err != nil || s.Primary().TaskDefinition == to && plan.InProgress(s) && s.Status != "DRAINING"; s, err = r.looks.service(within, u) {
@@ -356,7 +362,7 @@ func (r *Rollout) unfollowed(ctx, within context.Context, u *unit, e ending, err
 	case ctx.Err() != nil:
 		return e.becomes(report.Cancelled, "the run was cancelled while the service was being taken back; ECS goes on with that")
 	case within.Err() != nil:
-		return e.becomes(report.RollbackFailed, fmt.Sprintf("taking it back did not end in %s; ECS goes on with that: see the service's events", report.Duration(r.timeout(u))))
+		return e.becomes(report.RollbackFailed, fmt.Sprintf("taking it back did not end in %s; ECS goes on with that: see the service's events", report.Duration(r.timeout(u, false))))
 	}
 	return e.becomes(report.RollbackFailed, fmt.Sprintf("it was being taken back and the end is not known: %v", err))
 }
