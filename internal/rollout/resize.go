@@ -79,6 +79,7 @@ func (r *Rollout) resize(ctx context.Context, u *unit) ending {
 	if s, _ := u.last(); r.options.Scaling.Counts[u.ref].Of(s.Desired) <= s.Desired {
 		e := r.renew(ctx, u)
 		if e.status != report.Deployed && e.status != report.Unchanged {
+			u.plan.To.Desired, u.plan.Scaling = u.plan.From.Desired, nil // it was not scaled
 			return e
 		}
 		return r.thenScale(ctx, u, e)
@@ -88,11 +89,21 @@ func (r *Rollout) resize(ctx context.Context, u *unit) ending {
 		return e
 	}
 	u.counted = &fleet.Count{N: u.plan.To.Desired} // the number is there now
+	u.grown = u.began.Load()
 	e := r.renew(ctx, u)
 	if e.status == report.Unchanged && u.began.Load() {
 		e.status, e.reason = report.Scaled, ""
 	}
 	return e
+}
+
+// grownFor warns of a deployment that failed after tasks were added for it: a
+// rollback takes the revision back, and leaves the capacity.
+func (u *unit) grownFor(e ending) []string {
+	if !u.grown || !e.status.Broken() {
+		return nil
+	}
+	return []string{fmt.Sprintf("the tasks that were added before the deployment stay (%d are wanted): command scale with restore: true puts the number back", u.counted.N)}
 }
 
 // count settles what a relative number comes to: it counts from what is there

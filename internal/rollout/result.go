@@ -50,7 +50,7 @@ func (r *Rollout) end(u *unit, e ending) {
 	}
 	row := u.row(e)
 	row.Strategy, row.From, row.To = u.plan.Strategy, state(u.plan.From), state(u.plan.To)
-	row.Warnings, row.Containers = u.plan.Warnings, slices.Sorted(maps.Keys(u.draft.Edits))
+	row.Warnings, row.Containers = slices.Concat(u.plan.Warnings, u.grownFor(e)), slices.Sorted(maps.Keys(u.draft.Edits))
 	row.Scaling = report.ScalingOf(u.plan.Scaling)
 	if e.desired != nil {
 		row.To.Desired = *e.desired

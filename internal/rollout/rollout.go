@@ -105,6 +105,7 @@ type unit struct {
 	at       time.Time // when seen was seen
 	scalable scalable
 	counted  *fleet.Count // what a relative number has come to; nil: not counted yet
+	grown    bool         // tasks were added before the deployment
 
 	like    appSpec // of the last deployment of CodeDeploy
 	refused int     // how often its deployment group was busy
