@@ -90,7 +90,8 @@ func meantFlag(name string) string {
 // Usage is the help text about the flags.
 func Usage() string {
 	var text strings.Builder
-	text.WriteString("Usage: ecs-fleet deploy --environments=WHICH --image-tag=TAG [flags]\n\n")
+	text.WriteString("Usage: ecs-fleet deploy --environments=WHICH --image-tag=TAG [flags]\n")
+	text.WriteString("       ecs-fleet scale --environments=WHICH --services=NAMES --desired-count=NUMBER [flags]\n\n")
 	text.WriteString("Flags are the action's inputs; INPUT_* variables count where a flag is missing.\n")
 	for _, in := range Table() {
 		fmt.Fprintf(&text, "\n  --%s  (%s)\n      %s\n", in.Name, in.unset(), strings.ReplaceAll(in.Description, "`", ""))

@@ -5,7 +5,7 @@
 // plans and stops; a real run hands the same plans to the rollout.
 //
 // Read next: image.go (which container gets which image), make.go (the
-// decision), wave.go (the order).
+// decision), wave.go (the order); scale.go and foresee.go (how many tasks).
 package plan
 
 import (
