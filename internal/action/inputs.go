@@ -231,7 +231,7 @@ func lines[T keyed](p *parser, name string, parse func(string) (T, error)) []T {
 // together checks what no input shows alone.
 func (p *parser) together() {
 	given := func(name string) bool { return p.raw.Value(name) != "" }
-	wait, deploys := p.raw.Value("wait-for"), p.raw.Value("command") != "scale"
+	wait, deploys := p.raw.Value("wait-for"), p.raw.Value("command") == "deploy"
 	if bake, err := parseBakeTime(p.raw.Value("bake-time")); err == nil && bake > 0 && deploys && wait != "deployed" && wait != "stable" {
 		p.mistake("bake-time", fmt.Errorf("a wave can only bake when its deployments are waited for; set wait-for to deployed instead of %s, or leave bake-time out", wait))
 	}

@@ -234,7 +234,7 @@ func (s *session) watchAlarms(environments []fleet.Environment) {
 		environments[i].Alarms = environments[i].Watched(s.inputs.Alarms)
 		named = named || len(environments[i].Alarms) > 0
 	}
-	if named && s.inputs.BakeTime == 0 && s.inputs.Command != "scale" && !s.inputs.Prepare {
+	if named && s.inputs.BakeTime == 0 && s.inputs.Command == "deploy" && !s.inputs.Prepare {
 		s.record.Notes = append(s.record.Notes, "alarms are watched while a wave bakes, and bake-time is 0s: they are not watched")
 	}
 }
@@ -293,8 +293,8 @@ func (s *session) options(environments int) rollout.Options {
 		Scaling: s.scaling, Size: fleet.Size{CPU: in.TaskCPU, Memory: in.TaskMemory}, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
 		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, MaxTaskFailures: in.MaxTaskFailures, BakeTime: in.BakeTime, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
 	}
-	if in.Prepare || in.Command == "scale" { // deploys nothing that could bake
-		o.BakeTime = 0
+	if in.Prepare || in.Command != "deploy" {
+		o.BakeTime = 0 // an alarm that fires may be why somebody scales or rolls back
 	}
 	if in.Command == "scale" { // restore takes it back, when somebody wants that
 		o.Rollback = "none"
