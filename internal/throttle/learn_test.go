@@ -192,6 +192,9 @@ func TestTheSlowestBucketIsNeverLeftIdle(t *testing.T) {
 						calls += j.calls
 					}
 					took, limit := slices.Max(ends), s.bound(calls)*5/4
+					if calls < 200 { // chance weighs more in a short run
+						limit = s.bound(calls) * 3 / 2
+					}
 					t.Logf("took %s of %s (%.3f of the bound), %d refused", took, limit, took.Seconds()/s.bound(calls).Seconds(), s.refused())
 					if failed > 0 || took > limit || s.refused() > calls/3 {
 						t.Errorf("%d failed, took %s, %d refused; want none, at most %s, %d", failed, took, s.refused(), limit, calls/3)
