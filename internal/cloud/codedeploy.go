@@ -311,6 +311,7 @@ type NewDeployment struct {
 	TaskDefinition fleet.ARN        // a full ARN
 	Launch         fleet.Launch
 	Like           string // the AppSpec file whose hooks are kept; may be empty
+	Back           bool   // takes a deployment back: the alarms that demand it must not stop it
 }
 
 // descriptionMost is how long a description may be, in bytes. AWS documents
@@ -327,11 +328,15 @@ func (c *Client) CreateDeployment(ctx context.Context, n NewDeployment) (string,
 	by := cmp.Or(c.cloud.options.Run.String(), "ecs-fleet") // codeDeployment reads it
 	description := fmt.Sprintf("%s deploys %s to %s", by, n.TaskDefinition.Name(), n.What)
 	description = description[:min(len(description), descriptionMost)]
+	var alarms *types.AlarmConfiguration // nil: the group's
+	if n.Back {
+		alarms = &types.AlarmConfiguration{Enabled: false}
+	}
 	began := time.Now()
 	lost := false
 	for attempt := 1; ; attempt++ {
 		out, err := c.codedeploy.CreateDeployment(ctx, &codedeploy.CreateDeploymentInput{
-			ApplicationName: &n.Of.Application, DeploymentGroupName: &n.Of.DeploymentGroup, Description: &description,
+			ApplicationName: &n.Of.Application, DeploymentGroupName: &n.Of.DeploymentGroup, Description: &description, OverrideAlarmConfiguration: alarms,
 			Revision: &types.RevisionLocation{RevisionType: types.RevisionLocationTypeAppSpecContent, AppSpecContent: &types.AppSpecContent{Content: &spec, Sha256: aws.String(hash(spec))}},
 		})
 		if err == nil && aws.ToString(out.DeploymentId) != "" {

@@ -38,7 +38,7 @@ func (r byCodeDeploy) start(ctx context.Context, u *unit, seen fleet.Service, st
 		}
 	}
 	id, err := u.client.CreateDeployment(ctx, cloud.NewDeployment{
-		Of: s.Group, What: u.ref, TaskDefinition: step.TaskDefinition, Launch: seen.Launch, Like: u.like.text,
+		Of: s.Group, What: u.ref, TaskDefinition: step.TaskDefinition, Launch: seen.Launch, Like: u.like.text, Back: step.TaskDefinition == u.wayBack(),
 	})
 	if err != nil {
 		return tracked{}, false, err
@@ -117,6 +117,10 @@ func (r byCodeDeploy) standing(t tracked, now fleet.Service, before fleet.ARN) (
 		return replaced, d.TaskDefinition
 	case primary.External == t.mine.id:
 		return ended, primary.TaskDefinition
+	case t.code.target.Weight > 0 && slices.ContainsFunc(now.Deployments, func(set fleet.Deployment) bool { return set.External == t.mine.id && set.Status == "ACTIVE" }):
+		// It ended in the middle of the shift and nothing rolled it back: its
+		// tasks have a share of the traffic still.
+		return ended, t.mine.wanted
 	case primary.TaskDefinition == before:
 		return returned, before
 	}
@@ -148,11 +152,11 @@ func (r byCodeDeploy) free(ctx context.Context, u *unit, step plan.Settle) (bool
 // has failed or was stopped. It shows a moment later.
 func willRollBack(d fleet.CodeDeployment) bool {
 	event := "DEPLOYMENT_FAILURE"
-	switch {
-	case d.Status == "Stopped":
-		event = "DEPLOYMENT_STOP_ON_REQUEST"
+	switch { // an alarm stops it, too
 	case d.Code == "ALARM_ACTIVE":
 		event = "DEPLOYMENT_STOP_ON_ALARM"
+	case d.Status == "Stopped":
+		event = "DEPLOYMENT_STOP_ON_REQUEST"
 	}
 	return slices.Contains(d.RollsBackOn, event)
 }
