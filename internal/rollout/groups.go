@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -64,7 +65,43 @@ func (r *Rollout) groupsOf(ctx context.Context, client *cloud.Client, units []*u
 	for _, u := range unknown {
 		u.keep(r.search(ctx, u))
 	}
+	trackers(ctx, client, units)
 	return r.seemUnchanged(ctx, client, units)
+}
+
+// trackers finds the target tracking policies that go on while CodeDeploy shifts
+// the traffic. It is for a warning: what may not be read is not warned of.
+func trackers(ctx context.Context, client *cloud.Client, units []*unit) {
+	services := make([]cloud.Scalable, len(units))
+	for i, u := range units {
+		services[i] = cloud.ScalableOf(u.env.Cluster, u.spec.ECSName)
+	}
+	targets, err := client.ScalableTargets(ctx, services)
+	if err != nil || len(targets) == 0 {
+		return
+	}
+	policies, err := client.ScalingPolicies(ctx, slices.Collect(maps.Keys(targets)))
+	if err != nil {
+		return
+	}
+	for i, u := range units {
+		if s := targets[services[i]].Suspended; s.In && s.Out {
+			continue
+		}
+		for _, p := range policies[services[i]] {
+			if p.Type == "TargetTrackingScaling" {
+				u.trackers = append(u.trackers, p.Name)
+			}
+		}
+	}
+}
+
+// warnOfTrackers warns that the number of tasks may change during the shift.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-bluegreen.html
+func (u *unit) warnOfTrackers() {
+	if len(u.trackers) > 0 && len(u.plan.Steps) > 0 {
+		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("target tracking (%s) goes on while CodeDeploy shifts the traffic, which fails a deployment whose tasks are not steady within 5 min of a change: suspend dynamic scaling meanwhile, or deploy when the load is even", strings.Join(u.trackers, ", ")))
+	}
 }
 
 // recognise takes the group from the deployments that made the service's task

@@ -233,6 +233,7 @@ func (u *unit) make(o Options, moved string) {
 		Run: o.Run, AllowOlder: o.AllowOlder,
 	})
 	u.warnOfGuess()
+	u.warnOfTrackers()
 	if given := cmp.Or(u.env.Timeout, o.Timeout); given > 0 && given <= takes(u.seen, o.WaitFor == "stable") && len(u.plan.Steps) > 0 {
 		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("the timeout of %s is up before the deployment can have ended: the %s strategy takes %s on purpose", report.Duration(given), u.seen.Strategy, u.seen.Pace))
 	}

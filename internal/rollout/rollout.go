@@ -109,6 +109,8 @@ type unit struct {
 
 	like    appSpec // of the last deployment of CodeDeploy
 	refused int     // how often its deployment group was busy
+	// trackers are target tracking policies that may disturb CodeDeploy.
+	trackers []string
 
 	registration *future // nil: nothing to register ahead
 	turn         int     // of the registration, in the order of the waves
