@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -197,8 +198,8 @@ func (c *checker) target(at string, t ScalableTarget) {
 			c.wrong(where, "the name %q is empty, given twice or not allowed", s.Name)
 		}
 		names[s.Name] = true
-		if err := s.action(&scalableTarget{}).check(time.Time{}); err != nil {
-			c.wrong(where, "%v", err)
+		if wrong, found := errors.AsType[*apiError](s.action(&scalableTarget{}).check(time.Time{})); found {
+			c.wrong(where, "%s", wrong.Message)
 		}
 	}
 }

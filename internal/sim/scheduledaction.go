@@ -180,7 +180,7 @@ func putScheduledAction(c *call) (any, error) {
 		next.min, next.max = in.Action.Min, in.Action.Max
 	}
 	if err := next.check(c.clock); err != nil {
-		return nil, invalid("%s", err.Error())
+		return nil, err
 	}
 	if old == nil && len(t.actions) >= actionQuota {
 		return nil, fault("LimitExceededException", "You have reached the limit of %d scheduled actions for a scalable target.", actionQuota)
@@ -201,22 +201,22 @@ func putScheduledAction(c *call) (any, error) {
 // refused while an at(…) that has passed is not.
 func (a *scheduledAction) check(now time.Time) (err error) {
 	if a.text == "" {
-		return fmt.Errorf("Schedule is required.")
+		return invalid("Schedule is required.")
 	}
 	if a.when, err = parseSchedule(a.text, a.zone); err != nil {
-		return err
+		return invalid("%v", err)
 	}
 	switch {
 	case a.min == nil && a.max == nil:
-		return fmt.Errorf("Either MinCapacity or MaxCapacity must be specified.")
+		return invalid("Either MinCapacity or MaxCapacity must be specified.")
 	case either(a.min, 0) < 0 || either(a.max, 0) < 0:
-		return fmt.Errorf("Minimum and maximum capacity must be at least 0.")
+		return invalid("Minimum and maximum capacity must be at least 0.")
 	case a.min != nil && a.max != nil && *a.min > *a.max:
-		return fmt.Errorf("Maximum capacity cannot be less than minimum capacity")
+		return invalid("Maximum capacity cannot be less than minimum capacity")
 	case !a.end.IsZero() && a.end.Before(now):
-		return fmt.Errorf("EndTime must be in the future.")
+		return invalid("EndTime must be in the future.")
 	case !a.end.IsZero() && a.end.Before(a.start):
-		return fmt.Errorf("StartTime must be before EndTime.")
+		return invalid("StartTime must be before EndTime.")
 	}
 	return nil
 }
