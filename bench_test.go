@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -126,6 +127,7 @@ func (e expense) report(b *testing.B) {
 // expenseOf measures f, which runs in a bubble. Memory is looked at every
 // virtual second.
 func expenseOf(f func()) (e expense) {
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent)) // as main does
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	began, stop, stopped := cpuTime(), make(chan struct{}), make(chan struct{})
@@ -163,4 +165,33 @@ func cpuTime() time.Duration {
 		panic(err)
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func TestAThousandEnvironmentsFitOnARunner(t *testing.T) {
+	useSimulation(t)
+	result := filepath.Join(t.TempDir(), "result.json")
+	c := crowd{environments: 1000}
+	m := measured{statuses: make(map[string]int)}
+	var spent expense
+	debug.FreeOSMemory()
+	synctest.Test(t, func(t *testing.T) {
+		m.aws = c.simulate(t)
+		spent = expenseOf(func() { m.code = c.run(t.Context(), m.aws, "*", "v1", result) })
+		m.count(m.aws.Calls())
+		c.look(&m, "v1")
+	})
+	m.read(t, result)
+	m.alone(t, 1000)
+	t.Logf("%v of CPU, %d MB of memory at most, the simulation included", spent.cpu, spent.peak/1e6)
+	if raceDetector() {
+		return // it takes several times as much of both
+	}
+	if spent.cpu > 30*time.Second || spent.peak > 200e6 {
+		t.Errorf("%v of CPU and %d MB of memory, want at most 30 s and 200 MB", spent.cpu, spent.peak/1e6)
+	}
+}
+
+func raceDetector() bool {
+	info, _ := debug.ReadBuildInfo()
+	return info != nil && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -259,6 +259,11 @@ const refusals = 10
 // deploy makes the service run the revision and follows the deployment that
 // this starts.
 func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again bool, e ending) {
+	leave, err := r.turnstile(ctx, u)
+	if err != nil {
+		return false, r.trouble(ctx, u, err)
+	}
+	defer leave()
 	s, err := r.glance(ctx, u)
 	if err != nil {
 		return false, r.trouble(ctx, u, err)
@@ -280,6 +285,7 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	defer done()
 	r.count(u, s)
 	t, began, err := r.strategy(u).start(writing, u, s, step)
+	leave()
 	if cloud.Busy(err) && u.refused < refusals {
 		u.refused++
 		r.pause(ctx, pollEvery)

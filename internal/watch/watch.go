@@ -79,27 +79,42 @@ func (g *Group[K, V]) Next(ctx context.Context, key K) (V, error) {
 // waits any more or the Group's context ends.
 func (g *Group[K, V]) Wait() { g.done.Wait() }
 
-// run ticks while somebody waits.
+// run ticks while somebody waits. How many do is counted when those have come
+// back who were answered a moment ago.
 func (g *Group[K, V]) run() {
 	for {
+		g.sleep(gather)
 		g.mu.Lock()
-		pause := max(gather, time.Until(g.last.Add(g.every(len(g.waiting)))))
-		g.mu.Unlock()
-		select {
-		case <-time.After(pause):
-		case <-g.ctx.Done():
-		}
-		g.mu.Lock()
-		waiting := g.waiting
-		if len(waiting) == 0 || g.ctx.Err() != nil {
-			g.running = false
+		pause := time.Until(g.last.Add(g.every(len(g.waiting))))
+		if g.endedLocked() {
 			g.mu.Unlock()
 			return
 		}
+		g.mu.Unlock()
+		g.sleep(pause)
+		g.mu.Lock()
+		if g.endedLocked() {
+			g.mu.Unlock()
+			return
+		}
+		waiting := g.waiting
 		g.waiting = make(map[K][]chan<- answer[V])
 		g.last = time.Now()
 		g.mu.Unlock()
 		g.ask(waiting)
+	}
+}
+
+// endedLocked ends the goroutine when nobody waits, or the Group's time is over.
+func (g *Group[K, V]) endedLocked() bool {
+	g.running = len(g.waiting) > 0 && g.ctx.Err() == nil
+	return !g.running
+}
+
+func (g *Group[K, V]) sleep(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-g.ctx.Done():
 	}
 }
 
