@@ -105,6 +105,31 @@ func (r *Rollout) watch(ctx context.Context, u *unit, t *tracked) (verdict, erro
 				return v, nil
 			}
 		}
+		if err == nil && !v.failing {
+			r.rest(ctx, u, t)
+		}
+	}
+}
+
+const (
+	// restPart is the part of the time that a deployment will still take on
+	// purpose for which it is not looked at: an end is never slept through.
+	restPart = 10
+	// longestRest bounds how late a failure in a long bake is noticed.
+	longestRest = 30 * time.Second
+)
+
+// rest leaves a deployment alone that cannot be done soon, since it bakes or
+// shifts traffic step by step: its next look is worth more later. It does not
+// where a stage is waited for, failures are counted, or the way back is watched.
+func (r *Rollout) rest(ctx context.Context, u *unit, t *tracked) {
+	stable := r.options.WaitFor == "stable"
+	if t.back || t.patience > 0 || !stable && r.options.WaitFor != "deployed" {
+		return
+	}
+	s, _ := u.last()
+	if left := takes(s, stable) - r.since(u.accepted); left > 0 {
+		r.pause(ctx, min(left/restPart, longestRest))
 	}
 }
 
