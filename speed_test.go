@@ -130,7 +130,9 @@ func (c crowd) simulate(t *testing.T) *sim.AWS {
 func (c crowd) run(ctx context.Context, aws *sim.AWS, environments, tag, result string) int {
 	return run(ctx, command.Process{
 		Args: append([]string{"deploy", "--environments=" + environments, "--image-tag=" + tag}, c.inputs...), Stdout: new(bytes.Buffer),
-		Getenv:    func(name string) string { return map[string]string{"ECS_FLEET_RESULT": result}[name] },
+		Getenv: func(name string) string {
+			return map[string]string{"ECS_FLEET_RESULT": result, "GITHUB_REPOSITORY": "acme/product", "GITHUB_RUN_ID": "9000", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_SHA": "94ea318c"}[name]
+		},
 		Transport: sim.RoundTripper(aws), ReadFile: func(string) ([]byte, error) { return c.fleet(), nil },
 	})
 }
