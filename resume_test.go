@@ -70,14 +70,19 @@ func (r *killed) RoundTrip(req *http.Request) (*http.Response, error) {
 // attempt is an attempt of run 1 over the small fleet, and returns its result
 // document, exit code, and how many requests it made.
 func attempt(t *testing.T, aws *sim.AWS, number, k int, answer bool) (d document, code, made int) {
+	return attemptWith(t, aws, smallFleet, "", number, k, answer)
+}
+
+// attemptWith is attempt over another fleet, with more inputs.
+func attemptWith(t *testing.T, aws *sim.AWS, fleet, inputs string, number, k int, answer bool) (d document, code, made int) {
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	dir := t.TempDir()
-	getenv, environ := environment(t, dir, "environments: *\nimage-tag: v1.8.0\n", fmt.Sprintf("1 %d", number), 1)
+	getenv, environ := environment(t, dir, "environments: *\nimage-tag: v1.8.0\n"+inputs, fmt.Sprintf("1 %d", number), 1)
 	transport := &killed{AWS: aws, k: k, answer: answer, kill: kill}
 	code = run(ctx, command.Process{
 		Getenv: getenv, Environ: environ, Stdout: io.Discard, Transport: transport,
-		ReadFile: func(string) ([]byte, error) { return []byte(smallFleet), nil },
+		ReadFile: func(string) ([]byte, error) { return []byte(fleet), nil },
 	})
 	if err := json.Unmarshal([]byte(read(t, filepath.Join(dir, "result.json"))), &d); err != nil {
 		t.Error(err)
@@ -161,4 +166,53 @@ func TestARunThatIsKilledWhileItTakesBackIsTakenUpAgain(t *testing.T) {
 		}
 	})
 	t.Logf("%d times killed", kills)
+}
+
+// suspendWorld is a service whose scaling is suspended in part.
+const suspendWorld = `{
+  "start": "2026-01-31T04:05:06Z",
+  "accounts": {"444455556666": {"regions": {"ap-northeast-1": {"services": [
+    {"cluster": "tenant-1", "name": "rails", "family": "rails", "revision": 41, "desired": 2,
+     "containers": {"app": "444455556666.dkr.ecr.ap-northeast-1.amazonaws.com/rails:v1.7.0"}}
+  ], "scalable-targets": [{"cluster": "tenant-1", "service": "rails", "min": 2, "max": 20, "suspended": {"in": true},
+     "policies": [{"name": "cpu", "target": 50}]}]}}}}
+}`
+
+// TestScalingThatAKilledRunHasSuspendedIsRestored kills a run at each of its
+// requests, each once before and once after AWS has got it. The next run knows
+// nothing of autoscaling.
+func TestScalingThatAKilledRunHasSuspendedIsRestored(t *testing.T) {
+	useSimulation(t)
+	kills, left := 0, 0
+	for k, over := 1, false; !over; k++ {
+		for _, answer := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				world, err := sim.ReadWorld(strings.NewReader(suspendWorld))
+				if err != nil {
+					t.Fatal(err)
+				}
+				aws, err := sim.New(world)
+				if err != nil {
+					t.Fatal(err)
+				}
+				const fleet = "version: 1\ndefaults: {account: \"444455556666\", region: ap-northeast-1, cluster: \"{environment}\", services: [rails]}\nenvironments: {tenant-1: {}}\n"
+				_, _, made := attemptWith(t, aws, fleet, "autoscaling: suspend\n", 1, k, answer)
+				over = made < k
+				before := sim.Suspended{In: true}
+				if target, _ := aws.ScalableTarget("444455556666", "ap-northeast-1", "tenant-1", "rails"); target.Suspended != before {
+					left++
+				}
+				time.Sleep(betweenRuns)
+				_, code, _ := attemptWith(t, aws, fleet, "", 2, 0, false)
+				if target, _ := aws.ScalableTarget("444455556666", "ap-northeast-1", "tenant-1", "rails"); code != 0 || target.Suspended != before {
+					t.Errorf("killed at request %d, which reached AWS: %t; then exit code %d, suspended %+v", k, answer, code, target.Suspended)
+				}
+			})
+			kills++
+		}
+	}
+	if left == 0 {
+		t.Error("no kill left scaling suspended")
+	}
+	t.Logf("%d times killed, %d of them left scaling suspended", kills, left)
 }

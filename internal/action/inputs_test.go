@@ -125,10 +125,10 @@ func TestParseTellsWhatToWriteInstead(t *testing.T) {
 			map[string]string{"command": "scal"},
 			[]string{`input command: "scal" is not known; did you mean "scale"?`}},
 		"inputs of scale with deploy": {
-			map[string]string{"min-capacity": "8", "scale-for": "3h", "restore": "true", "autoscaling": "suspend"},
+			map[string]string{"min-capacity": "8", "scale-for": "3h", "restore": "true", "autoscaling": "adjust"},
 			[]string{
 				`input min-capacity: is for command scale; deploy leaves the number of tasks alone, leave it out`,
-				`input autoscaling: "suspend" is not for command deploy; write one of leave`,
+				`input autoscaling: "adjust" is not for command deploy; write one of leave, suspend`,
 				`input scale-for: is for command scale; deploy leaves the number of tasks alone, leave it out`,
 				`input restore: is for command scale; deploy leaves the number of tasks alone, leave it out`,
 			}},

@@ -108,7 +108,7 @@ func parseCapacity(value string) (*int, error) {
 // autoscaling is the input, or what holds for the command where there is none.
 // A habit of the team (policy) that is for another command says nothing here.
 func (p *parser) autoscaling() string {
-	fits := map[string][]string{"scale": {"adjust", "suspend", "ignore"}, "deploy": {"leave"}}[p.raw.Value("command")]
+	fits := map[string][]string{"scale": {"adjust", "suspend", "ignore"}, "deploy": {"leave", "suspend"}}[p.raw.Value("command")]
 	value := p.choice("autoscaling")
 	for _, f := range fits {
 		if value == f {

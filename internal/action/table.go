@@ -76,7 +76,7 @@ func Table() []Input {
 			Description: "With `scale`: the new maximum of the services' autoscaling."},
 		{Name: "autoscaling", Kind: Choice, Choices: []string{"adjust", "suspend", "ignore", "leave"}, Policy: true,
 			Unset:       "`adjust` for `scale`, `leave` for `deploy`",
-			Description: "With `scale`, where a service has a scalable target: `adjust` its bounds so that the number holds, `suspend` scaling until `restore`, or `ignore` it and set the number alone. `deploy` leaves it as it is."},
+			Description: "With `scale`, where a service has a scalable target: `adjust` its bounds so that the number holds, `suspend` scaling until `restore`, or `ignore` it and set the number alone. `deploy` leaves it as it is, or with `suspend` suspends dynamic scaling of each service while its deployment runs, and restores it however that ends."},
 		{Name: "scale-for", Kind: Duration, Unset: "for good",
 			Description: "With `scale`: after this long (`90m`, `3h`) AWS itself puts the bounds back, to what the service's schedules would have set by then."},
 		{Name: "restore", Kind: Boolean, Default: "false",

@@ -242,6 +242,9 @@ func service(s types.Service) fleet.Service {
 			v.Run = fleet.ParseRun(aws.ToString(t.Value))
 		case fleet.BeforeTag:
 			v.Before = fleet.ParseBefore(aws.ToString(t.Value))
+		case fleet.SuspendedTag:
+			suspended := fleet.ParseSuspension(aws.ToString(t.Value))
+			v.Suspended = &suspended
 		}
 	}
 	for _, d := range s.Deployments {

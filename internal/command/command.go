@@ -290,7 +290,7 @@ func (s *session) options(environments int) rollout.Options {
 		images.ByContainer = append(images.ByContainer, plan.ContainerImage{Container: line.Container, Value: line.Value})
 	}
 	o := rollout.Options{
-		Scaling: s.scaling, Size: fleet.Size{CPU: in.TaskCPU, Memory: in.TaskMemory}, Images: images, Force: in.ForceNewDeployment, Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
+		Scaling: s.scaling, Size: fleet.Size{CPU: in.TaskCPU, Memory: in.TaskMemory}, Images: images, Force: in.ForceNewDeployment, Suspend: in.Command == "deploy" && in.Autoscaling == "suspend", Prepare: in.Prepare, WaitFor: in.WaitFor, OnInProgress: in.OnInProgress,
 		Timeout: in.Timeout, DefaultTimeout: action.DefaultTimeout, MaxParallel: in.MaxParallel, MaxTaskFailures: in.MaxTaskFailures, BakeTime: in.BakeTime, Rollback: in.Rollback, Run: s.workflowRun(), AllowOlder: in.AllowOlder, Speed: s.Speed, Emit: s.console.event,
 	}
 	if in.Prepare || in.Command != "deploy" {

@@ -43,6 +43,9 @@ type Service struct {
 	// in. Empty: it has no load balancer, or a Classic one.
 	TargetGroups []ARN
 	Before       *Before // what the service was before it was scaled; nil: not recorded
+	// Suspended is what was suspended of its scaling before a deploy that has not
+	// put it back held it; nil: none does.
+	Suspended *Suspension
 
 	// Pace is what a deployment of the service takes on purpose.
 	Pace Pace

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -190,6 +191,16 @@ type Before struct {
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
 const BeforeTag = "ecs-fleet:before"
 
+// SuspendedTag is the tag of an ECS service that holds the text of what was
+// suspended of its scaling before a deploy suspended all dynamic scaling.
+const SuspendedTag = "ecs-fleet:suspended"
+
+// ParseSuspension reads the text of a Suspension.
+func ParseSuspension(text string) Suspension {
+	kinds := strings.Split(text, "+")
+	return Suspension{In: slices.Contains(kinds, "in"), Out: slices.Contains(kinds, "out"), Scheduled: slices.Contains(kinds, "scheduled")}
+}
+
 // String is "desired=4 min=2 max=10 suspended=none at=2026-01-31T20:00:00Z
 // until=2026-01-31T23:00:00Z", with target=none in place of bounds where there
 // were none.
@@ -221,12 +232,7 @@ func ParseBefore(text string) *Before {
 		case times[name] != nil:
 			*times[name], err = time.Parse(time.RFC3339, value)
 		case name == "suspended":
-			kinds := strings.Split(value, "+")
-			for _, kind := range kinds {
-				b.Suspended.In = b.Suspended.In || kind == "in"
-				b.Suspended.Out = b.Suspended.Out || kind == "out"
-				b.Suspended.Scheduled = b.Suspended.Scheduled || kind == "scheduled"
-			}
+			b.Suspended = ParseSuspension(value)
 		}
 		if err != nil {
 			return nil

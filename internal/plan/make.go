@@ -24,6 +24,7 @@ type In struct {
 	Prepare      bool   // register only, and touch no service
 	Run          fleet.Run
 	AllowOlder   bool // deploy also where a newer run has been
+	Suspend      bool // hold dynamic scaling during the deployment
 }
 
 // TagMoved begins the warning that a tag means other bytes than those that run.
@@ -82,7 +83,7 @@ func Make(in In) Plan {
 		p.Warnings = append(p.Warnings, TagMoved+in.Moved)
 	}
 	to := p.revision(in)
-	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Pace: in.Seen.Pace, Through: in.Seen.Group})
+	p.Steps = append(p.Steps, Deploy{TaskDefinition: to, Replaces: primary.TaskDefinition, Force: there || in.Force, Suspend: in.Suspend, Pace: in.Seen.Pace, Through: in.Seen.Group})
 	p.Undo = []Step{Deploy{TaskDefinition: primary.TaskDefinition, Force: there, Through: in.Seen.Group}}
 	if ran := Replaced(in.Seen, primary.TaskDefinition); primary.RolloutState == "FAILED" && ran != "" {
 		// What failed never came to run: its tasks are still those of the

@@ -67,6 +67,7 @@ type Deploy struct {
 	TaskDefinition fleet.ARN // empty: the one that Register makes
 	Replaces       fleet.ARN // what the service must still run when its turn comes
 	Force          bool      // replace the tasks even where nothing changed
+	Suspend        bool      // hold dynamic scaling meanwhile
 	Pace           fleet.Pace
 	Through        fleet.CodeDeploy // zero: ECS itself
 }
@@ -130,6 +131,9 @@ func (d Deploy) String() string {
 	}
 	if pace := d.Pace.String(); pace != "" {
 		to += " (" + pace + ")"
+	}
+	if d.Suspend {
+		to += "; suspend dynamic scaling during the deployment, then restore it"
 	}
 	return to
 }

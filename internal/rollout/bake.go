@@ -220,7 +220,7 @@ func (o *oven) failed(ctx context.Context, t *tray, why map[*unit]burn) {
 		if o.options.Rollback == rollbackAll {
 			o.giveUp(&givenUp{o.brokenBy(u)})
 		}
-		o.endOrHold(u, e)
+		o.endOrHold(ctx, u, e)
 	}
 	switch o.options.Rollback {
 	case rollbackService:

@@ -65,7 +65,9 @@ func (r *Rollout) groupsOf(ctx context.Context, client *cloud.Client, units []*u
 	for _, u := range unknown {
 		u.keep(r.search(ctx, u))
 	}
-	trackers(ctx, client, units)
+	if !r.options.Suspend {
+		trackers(ctx, client, units)
+	}
 	return r.seemUnchanged(ctx, client, units)
 }
 
@@ -100,7 +102,7 @@ func trackers(ctx context.Context, client *cloud.Client, units []*unit) {
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-bluegreen.html
 func (u *unit) warnOfTrackers() {
 	if len(u.trackers) > 0 && len(u.plan.Steps) > 0 {
-		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("target tracking (%s) goes on while CodeDeploy shifts the traffic, which fails a deployment whose tasks are not steady within 5 min of a change: suspend dynamic scaling meanwhile, or deploy when the load is even", strings.Join(u.trackers, ", ")))
+		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("target tracking (%s) goes on while CodeDeploy shifts the traffic, which fails a deployment whose tasks are not steady within 5 min of a change: set autoscaling to suspend, or deploy when the load is even", strings.Join(u.trackers, ", ")))
 	}
 }
 

@@ -36,12 +36,13 @@ func (r *Rollout) Inspect(ctx context.Context) []string {
 	r.inspectServices(ctx)
 	r.inspectGroups(ctx)
 	r.readTargets(ctx, slices.DeleteFunc(r.sound(), func(u *unit) bool { return !r.countAsked(u) }))
+	r.inspectSuspended(ctx)
 	r.findPrepared(ctx, r.sound())
 	images := r.inspectImages(ctx)
 	moved := r.movedTags(ctx, images)
 	var definitions []fleet.TaskDefinition
 	for _, u := range r.sound() {
-		u.make(r.options, moved[u])
+		r.make(u, moved[u])
 		u.keep(r.addScale(u))
 		definitions = append(definitions, u.draft.Base)
 	}
@@ -66,6 +67,9 @@ func (r *Rollout) Refuse() {
 // DryRun ends every service as planned, or as the plan says already.
 func (r *Rollout) DryRun() {
 	for _, u := range r.units {
+		if s, _ := u.last(); s.Suspended != nil && u.plan.Refuse == "" {
+			u.plan.Warnings = append(u.plan.Warnings, "an earlier run has ended before it could restore dynamic scaling: a run that is no dry run restores it, suspended: "+s.Suspended.String())
+		}
 		if e, over := settled(u); over {
 			r.end(u, e)
 		} else {
@@ -227,10 +231,11 @@ func (r *Rollout) draft(ctx context.Context, u *unit) (fleet.Draft, error) {
 }
 
 // make plans the service from what has been seen.
-func (u *unit) make(o Options, moved string) {
+func (r *Rollout) make(u *unit, moved string) {
+	o := r.options
 	u.plan = plan.Make(plan.In{
 		Environment: u.env, Spec: u.spec, Seen: u.seen, Draft: u.draft, Moved: moved, Force: o.Force, OnInProgress: o.OnInProgress, Prepare: o.Prepare,
-		Run: o.Run, AllowOlder: o.AllowOlder,
+		Run: o.Run, AllowOlder: o.AllowOlder, Suspend: r.holds(u),
 	})
 	u.warnOfGuess()
 	u.warnOfTrackers()

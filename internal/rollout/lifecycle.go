@@ -245,7 +245,7 @@ func (r *Rollout) replan(ctx context.Context, u *unit) error {
 	}
 	u.draft = draft
 	r.findPrepared(ctx, []*unit{u})
-	u.make(r.options, "")
+	r.make(u, "")
 	if err := r.addScale(u); err != nil {
 		return err
 	}
@@ -284,6 +284,9 @@ func (r *Rollout) deploy(ctx context.Context, u *unit, step plan.Deploy) (again 
 	writing, done := r.writing(ctx)
 	defer done()
 	r.count(u, s)
+	if err := r.hold(writing, u, s); err != nil {
+		return false, r.trouble(ctx, u, err)
+	}
 	t, began, err := r.strategy(u).start(writing, u, s, step)
 	leave()
 	if cloud.Busy(err) && u.refused < refusals {

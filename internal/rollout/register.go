@@ -139,6 +139,10 @@ func (r *Rollout) Demands() []Demand {
 					all[i].Registrations++
 				}
 			case plan.Deploy:
+				if step.Suspend { // and back
+					all[i].Tags += 2
+					all[i].ScalingWrites += 2
+				}
 				if u.plan.Strategy == "codedeploy" {
 					all[i].CodeDeployments++
 				} else {

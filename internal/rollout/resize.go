@@ -117,6 +117,7 @@ func (r *Rollout) count(u *unit, s fleet.Service) {
 
 // thenScale takes tasks away after a deployment.
 func (r *Rollout) thenScale(ctx context.Context, u *unit, deployed ending) ending {
+	r.resume(ctx, u, deployed)
 	e := r.rescale(ctx, u)
 	switch {
 	case e.status == report.Unchanged:

@@ -45,6 +45,7 @@ type Options struct {
 	Scaling      *Scaling      // nil: the number of tasks is left alone
 	Force        bool          // replace tasks even where nothing changed
 	Prepare      bool          // plan to register only; see Rollout.Prepare
+	Suspend      bool          // hold dynamic scaling while a deployment runs
 	Return       bool          // to what ran before, or to the newest revision with the images
 	WaitFor      string        // deployed, stable, started, or one of Stages
 	OnInProgress string        // wait, stop, skip, fail
@@ -106,6 +107,8 @@ type unit struct {
 	scalable scalable
 	counted  *fleet.Count // what a relative number has come to; nil: not counted yet
 	grown    bool         // tasks were added before the deployment
+
+	held *held // scaling that is to be put back; nil: none
 
 	like    appSpec // of the last deployment of CodeDeploy
 	refused int     // how often its deployment group was busy
@@ -256,12 +259,15 @@ func (r *Rollout) environment(ctx context.Context, g *gate, units []*unit) {
 	var services sync.WaitGroup
 	for _, u := range units {
 		services.Go(func() {
+			if !r.scales() {
+				u.found()
+			}
 			e := r.guarded(within, u)
 			if e.status.Broken() && !e.givenUp {
 				fails()
 				r.broken(giveUp, u)
 			}
-			r.endOrHold(u, e)
+			r.endOrHold(ctx, u, e)
 			if r.options.Rollback == rollbackService && e.status.Broken() {
 				r.undo(ctx, []*unit{u}, "")
 			}
@@ -302,8 +308,11 @@ func (r *Rollout) broken(environment context.CancelCauseFunc, u *unit) {
 }
 
 // endOrHold ends a service, unless it is to be taken back or to bake.
-func (r *Rollout) endOrHold(u *unit, e ending) {
+func (r *Rollout) endOrHold(ctx context.Context, u *unit, e ending) {
 	takenBack := e.status.Broken() && u.ours != nil && r.options.Rollback != rollbackNone
+	if !takenBack {
+		r.resume(ctx, u, e)
+	}
 	if takenBack || r.bakeable(u, e) {
 		u.ending.Store(&e)
 		return

@@ -86,7 +86,9 @@ func (r *Rollout) undo(ctx context.Context, units []*unit, why string) {
 			all.Go(func() {
 				done := sync.OnceFunc(begun.Done)
 				defer done()
-				r.end(u, r.undone(ctx, u, why, done))
+				e := r.undone(ctx, u, why, done)
+				r.resume(ctx, u, e)
+				r.end(u, e)
 			})
 		}
 		begun.Wait()
@@ -262,6 +264,9 @@ func (r *Rollout) redeployed(ctx context.Context, u *unit, e ending, s fleet.Ser
 	r.note(u, report.Waiting, "returning to %s", to.Name())
 	writing, done := r.writing(ctx)
 	defer done()
+	if err := r.hold(writing, u, s); err != nil && ctx.Err() == nil {
+		u.plan.Warnings = append(u.plan.Warnings, fmt.Sprintf("dynamic scaling went on while the service was taken back: %v", err))
+	}
 	t, began, err := r.strategy(u).start(writing, u, s, plan.Deploy{TaskDefinition: to, Replaces: u.ours.mine.wanted})
 	switch {
 	case err != nil && ctx.Err() != nil && !cloud.Unknown(err):
