@@ -32,6 +32,7 @@ type crowd struct {
 	services     int     // of each environment; 0: 1
 	change       func(*sim.Region)
 	inputs       []string // flags
+	waves        int      // of equal size; 0: 1
 	parts        []int    // the label "part" of environment after environment, over and over; nil: 0, 1, 2
 }
 
@@ -195,7 +196,7 @@ func (c crowd) fleet() []byte {
 	b.WriteString("environments:\n")
 	for p, at := range c.everywhere() {
 		for n := range c.environments {
-			fmt.Fprintf(&b, "  %s: {account: %q, region: %s, labels: {part: \"%d\"}}\n", tenant(p, n+1), at.account, at.region, parts[n%len(parts)])
+			fmt.Fprintf(&b, "  %s: {account: %q, region: %s, wave: %d, labels: {part: \"%d\"}}\n", tenant(p, n+1), at.account, at.region, 1+n*max(c.waves, 1)/c.environments, parts[n%len(parts)])
 		}
 	}
 	return []byte(b.String())
@@ -382,6 +383,30 @@ func TestAReturnToTheLastVersionRegistersNothing(t *testing.T) {
 	m.every(t, "deployed")
 	if m.registrations != 0 {
 		t.Errorf("%d registrations, want none: the revisions of v1 are there", m.registrations)
+	}
+}
+
+func TestTheNextWaveFindsItsRevisionsRegistered(t *testing.T) {
+	m := crowd{environments: 60, waves: 2}.deploy(t, "v1")
+	m.every(t, "deployed")
+	var registered, updated []time.Time
+	for _, call := range m.aws.Calls() {
+		switch call.Action {
+		case "RegisterTaskDefinition":
+			registered = append(registered, call.At)
+		case "UpdateService":
+			updated = append(updated, call.At)
+		}
+	}
+	if len(registered) != 60 || len(updated) != 60 {
+		t.Fatalf("%d registrations and %d updates, want 60 of each", len(registered), len(updated))
+	}
+	least := bound(60, 20, 1)
+	if took := registered[59].Sub(registered[0]); took > least+2*time.Second {
+		t.Errorf("the registrations of both waves took %v, want %v: they wait for no wave", took, least)
+	}
+	if pause, took := updated[30].Sub(updated[29]), updated[59].Sub(updated[30]); pause < 2*time.Minute || took > 2*time.Second {
+		t.Errorf("the second wave began %v after the first, and its updates took %v; want minutes, and no waiting for the quota", pause, took)
 	}
 }
 
