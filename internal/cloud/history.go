@@ -3,9 +3,12 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	codedeploytypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
@@ -55,6 +58,58 @@ func (c *Client) Previous(ctx context.Context, cluster, service string) (fleet.A
 		}
 	}
 	return "", nil
+}
+
+// PreviousByCodeDeploy is what Previous is, for a service that CodeDeploy
+// deploys: among the deployments of the group to which a deployment belongs.
+// Rollbacks do not count: they are how an unsuccessful one ended. One page of ids
+// is read, and the first of them described, since the newest come first: that
+// is what AWS does, and not what it documents.
+func (c *Client) PreviousByCodeDeploy(ctx context.Context, deployment string) (fleet.ARN, error) {
+	known, err := c.CodeDeployments(ctx, []string{deployment})
+	if err != nil {
+		return "", err
+	}
+	of := known[deployment].Of
+	if of == (fleet.CodeDeploy{}) {
+		return "", nil
+	}
+	out, err := c.codedeploy.ListDeployments(ctx, &codedeploy.ListDeploymentsInput{ApplicationName: &of.Application, DeploymentGroupName: &of.DeploymentGroup})
+	if err != nil {
+		return "", wrap(err, "codedeploy:ListDeployments", named(of))
+	}
+	found, err := c.CodeDeployments(ctx, out.Deployments[:min(len(out.Deployments), CodeDeploymentsPerCall)])
+	if err != nil {
+		return "", err
+	}
+	past := slices.SortedFunc(maps.Values(found), func(a, b fleet.CodeDeployment) int { return b.Created.Compare(a.Created) })
+	past = slices.DeleteFunc(past, func(d fleet.CodeDeployment) bool { return d.Undoes != "" })
+	var last fleet.ARN
+	for i, d := range past {
+		if i > 0 && d.Status != string(codedeploytypes.DeploymentStatusSucceeded) {
+			continue
+		}
+		definition, err := c.deployedBy(ctx, d)
+		switch {
+		case err != nil:
+			return "", err
+		case i == 0:
+			last = definition
+		case definition != "" && definition.Name() != last.Name():
+			return definition, nil
+		}
+	}
+	return "", nil
+}
+
+// deployedBy is the revision that a deployment's AppSpec file names; empty where
+// the file is not with CodeDeploy.
+func (c *Client) deployedBy(ctx context.Context, d fleet.CodeDeployment) (fleet.ARN, error) {
+	if d.TaskDefinition != "" || d.Hash == "" {
+		return d.TaskDefinition, nil
+	}
+	text, err := c.AppSpec(ctx, d.Of, d.Hash)
+	return appSpecRevision(text), err
 }
 
 // definitionsOf are the task definitions of service revisions, at most

@@ -58,7 +58,7 @@ func (r *Rollout) withImages(ctx context.Context, u *unit, base fleet.TaskDefini
 // previous is the revision of the last successful deployment before the newest
 // one; where AWS knows of none, the ACTIVE revision before.
 func (r *Rollout) previous(ctx context.Context, u *unit, base fleet.TaskDefinition) (fleet.TaskDefinition, error) {
-	arn, err := u.client.Previous(ctx, u.env.Cluster, u.spec.ECSName)
+	arn, err := u.lastBefore(ctx)
 	if err != nil && !cloud.Unsupported(err) {
 		return fleet.TaskDefinition{}, err
 	}
@@ -79,6 +79,19 @@ func (r *Rollout) previous(ctx context.Context, u *unit, base fleet.TaskDefiniti
 		return to, &mistake{fmt.Sprintf("%s, which the last successful deployment before had, is no longer ACTIVE, and no update may name it; give an image-tag to return to, or use command deploy", arn.Name())}
 	}
 	return to, err
+}
+
+// lastBefore is the revision of the last successful deployment before the newest
+// one; empty when AWS knows of none.
+func (u *unit) lastBefore(ctx context.Context) (fleet.ARN, error) {
+	s, _ := u.last()
+	if s.Controller != "CODE_DEPLOY" {
+		return u.client.Previous(ctx, u.env.Cluster, u.spec.ECSName)
+	}
+	if made := s.Primary().External; made != "" {
+		return u.client.PreviousByCodeDeploy(ctx, made)
+	}
+	return "", nil // CodeDeploy has never deployed it
 }
 
 // warnOfGuess tells where the revision to return to was not found among the

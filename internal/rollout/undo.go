@@ -105,7 +105,7 @@ func (r *Rollout) inherit(ctx context.Context, u *unit) {
 	if u.ours != nil || u.ending.Load().status != report.Unchanged || !plan.Newest(s.Run, u.draft.Base.Run).Same(r.options.Run) {
 		return
 	}
-	to, err := u.client.Previous(cloud.First(ctx), u.env.Cluster, u.spec.ECSName)
+	to, err := u.lastBefore(cloud.First(ctx))
 	if err != nil || to == "" {
 		r.note(u, report.Note, "an earlier attempt of this run has deployed it, and what it ran before is not known: %v", err)
 		return
