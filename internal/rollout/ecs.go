@@ -63,6 +63,8 @@ func (r byECS) stop(ctx context.Context, u *unit, t *tracked) error {
 func (r byECS) standing(t tracked, now fleet.Service, before fleet.ARN) (standing, fleet.ARN) {
 	primary := now.Primary()
 	switch {
+	case primary.ID == t.replaces && t.mine.id != "": // ECS's own rollback makes the one before PRIMARY again
+		return returned, before
 	case primary.ID == t.replaces:
 		return ineffective, primary.TaskDefinition
 	case primary.ID != t.mine.id && primary.TaskDefinition == before && before != t.mine.wanted:

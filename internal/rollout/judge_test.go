@@ -107,3 +107,15 @@ func TestBehindAClassicLoadBalancerTwoSteadyLooksAreADeployment(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDeploymentBeforeThatIsPrimaryAgain(t *testing.T) {
+	now := fleet.Service{Deployments: []fleet.Deployment{{ID: "ecs-svc/1", Status: "PRIMARY", TaskDefinition: "rails:41"}, {ID: "ecs-svc/2", Status: "ACTIVE", TaskDefinition: "rails:42"}}}
+	answered := tracked{replaces: "ecs-svc/1", mine: mine{id: "ecs-svc/2", wanted: "rails:42"}}
+	if at, _ := (byECS{}).standing(answered, now, "rails:41"); at != returned {
+		t.Errorf("an update that was answered is %v, want returned: ECS rolls back to the deployment before", at)
+	}
+	lost := tracked{replaces: "ecs-svc/1", mine: mine{wanted: "rails:42"}}
+	if at, _ := (byECS{}).standing(lost, now, "rails:41"); at != ineffective {
+		t.Errorf("an update whose answer got lost is %v, want ineffective", at)
+	}
+}
