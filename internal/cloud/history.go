@@ -63,8 +63,8 @@ func (c *Client) Previous(ctx context.Context, cluster, service string) (fleet.A
 // PreviousByCodeDeploy is what Previous is, for a service that CodeDeploy
 // deploys: among the deployments of the group to which a deployment belongs.
 // Rollbacks do not count: they are how an unsuccessful one ended. One page of ids
-// is read, and the first of them described, since the newest come first: that
-// is what AWS does, and not what it documents.
+// is read, and as many of them described as it takes, 25 a call, the first ones
+// first: that the newest come first is what AWS does, and not what it documents.
 func (c *Client) PreviousByCodeDeploy(ctx context.Context, deployment string) (fleet.ARN, error) {
 	known, err := c.CodeDeployments(ctx, []string{deployment})
 	if err != nil {
@@ -78,12 +78,25 @@ func (c *Client) PreviousByCodeDeploy(ctx context.Context, deployment string) (f
 	if err != nil {
 		return "", wrap(err, "codedeploy:ListDeployments", named(of))
 	}
-	found, err := c.CodeDeployments(ctx, out.Deployments[:min(len(out.Deployments), CodeDeploymentsPerCall)])
-	if err != nil {
-		return "", err
+	var past []fleet.CodeDeployment
+	for chunk := range slices.Chunk(out.Deployments, CodeDeploymentsPerCall) {
+		found, err := c.CodeDeployments(ctx, chunk)
+		if err != nil {
+			return "", err
+		}
+		past = slices.AppendSeq(past, maps.Values(found))
+		if before, err := c.beforeTheNewest(ctx, past); before != "" || err != nil {
+			return before, err
+		}
 	}
-	past := slices.SortedFunc(maps.Values(found), func(a, b fleet.CodeDeployment) int { return b.Created.Compare(a.Created) })
-	past = slices.DeleteFunc(past, func(d fleet.CodeDeployment) bool { return d.Undoes != "" })
+	return "", nil
+}
+
+// beforeTheNewest is the revision of the newest deployment that succeeded before
+// the last one, and that is another revision; empty when there is none.
+func (c *Client) beforeTheNewest(ctx context.Context, past []fleet.CodeDeployment) (fleet.ARN, error) {
+	past = slices.DeleteFunc(slices.Clone(past), func(d fleet.CodeDeployment) bool { return d.Undoes != "" })
+	slices.SortFunc(past, func(a, b fleet.CodeDeployment) int { return b.Created.Compare(a.Created) })
 	var last fleet.ARN
 	for i, d := range past {
 		if i > 0 && d.Status != string(codedeploytypes.DeploymentStatusSucceeded) {

@@ -42,24 +42,7 @@ func (u *unit) setScalable(s scalable) {
 // at.
 func (r *Rollout) inspectScale(ctx context.Context) []string {
 	r.enterAll(ctx)
-	clusters := make(map[clusterKey][]*unit)
-	for _, u := range r.sound() {
-		clusters[clusterOf(u)] = append(clusters[clusterOf(u)], u)
-	}
-	var all errgroup.Group
-	all.SetLimit(looking)
-	for _, units := range clusters {
-		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
-			all.Go(func() error {
-				_, fault := faultless(func() (any, error) { look(ctx, chunk, exists); return nil, nil })
-				for _, u := range chunk {
-					u.keep(fault)
-				}
-				return nil
-			})
-		}
-	}
-	_ = all.Wait() // never an error: each unit has its own
+	r.lookAtAll(ctx, exists, func(*unit) {})
 	r.readTargets(ctx, r.sound())
 	for _, u := range r.sound() {
 		u.keep(r.planScale(u))

@@ -136,6 +136,16 @@ func (r *Rollout) enterAll(ctx context.Context) {
 // once to their task definitions: the two have quotas of their own, and neither
 // is to be idle.
 func (r *Rollout) inspectServices(ctx context.Context) {
+	r.lookAtAll(ctx, deployable, func(u *unit) {
+		draft, err := faultless(func() (fleet.Draft, error) { return r.draft(ctx, u) })
+		u.draft = draft
+		u.keep(err)
+	})
+}
+
+// lookAtAll describes all services, those of a cluster together, and hands on
+// each of which nothing bad is known then.
+func (r *Rollout) lookAtAll(ctx context.Context, fit func(fleet.Service) error, then func(*unit)) {
 	clusters := make(map[clusterKey][]*unit)
 	for _, u := range r.sound() {
 		clusters[clusterOf(u)] = append(clusters[clusterOf(u)], u)
@@ -145,13 +155,11 @@ func (r *Rollout) inspectServices(ctx context.Context) {
 	for _, units := range clusters {
 		for chunk := range slices.Chunk(units, cloud.ServicesPerCall) {
 			all.Go(func() error {
-				_, fault := faultless(func() (any, error) { look(ctx, chunk, deployable); return nil, nil })
+				_, fault := faultless(func() (any, error) { look(ctx, chunk, fit); return nil, nil })
 				for _, u := range chunk {
 					u.keep(fault)
 					if u.err == nil && u.wrong == "" {
-						draft, err := faultless(func() (fleet.Draft, error) { return r.draft(ctx, u) })
-						u.draft = draft
-						u.keep(err)
+						then(u)
 					}
 				}
 				return nil
