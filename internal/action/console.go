@@ -98,11 +98,6 @@ func (a *Action) Warning(title, message, file string, line int) {
 	a.annotate("warning", title, message, file, line)
 }
 
-// Notice is Error for what is worth knowing; it counts on its own.
-func (a *Action) Notice(title, message, file string, line int) {
-	a.annotate("notice", title, message, file, line)
-}
-
 func (a *Action) annotate(level, title, message, file string, line int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,13 +109,10 @@ func (a *Action) annotate(level, title, message, file string, line int) {
 	var block bytes.Buffer
 	to := library(&block).WithFieldsMap(annotationFields(title, file, line))
 	message = truncate(strings.Join(sanitizeLines(message), "\n"), maxAnnotationUnits)
-	switch level {
-	case "error":
+	if level == "error" {
 		to.Errorf("%s", message)
-	case "warning":
+	} else {
 		to.Warningf("%s", message)
-	default:
-		to.Noticef("%s", message)
 	}
 	a.write(block.String())
 }
@@ -168,20 +160,6 @@ func truncate(text string, units int) string {
 		}
 	}
 	return text
-}
-
-// Mask keeps a secret out of the log from here on: call it before the secret
-// is used. It does nothing outside of GitHub, where the command would print
-// the very secret.
-func (a *Action) Mask(secret string) {
-	if !a.onGitHub || strings.TrimSpace(secret) == "" {
-		return
-	}
-	var block bytes.Buffer
-	library(&block).AddMask(secret)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.write(block.String())
 }
 
 // library renders workflow commands, which it escapes, into a buffer: written

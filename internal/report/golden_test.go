@@ -24,10 +24,18 @@ func TestSummaries(t *testing.T) {
 		"refused":          refused().Summary("full"),
 		"cancelled":        cancelled().Summary("full"),
 		"thousand":         thousand().Summary("compact"),
-		"dry-run":          PlanSummary(plans(), forecast()),
+		"dry-run":          dryRun().Summary("full"),
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name+".md", text) })
 	}
+}
+
+func dryRun() Run {
+	r := Run{Command: "deploy", Status: "succeeded", API: forecast().Usage, Forecast: forecast()}
+	for _, p := range plans() {
+		r.Services = append(r.Services, FromPlan(p))
+	}
+	return r
 }
 
 func TestPlanText(t *testing.T) { golden(t, "plan.txt", Plan(plans(), forecast())) }

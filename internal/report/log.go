@@ -130,17 +130,6 @@ func (l *Log) Progress(elapsed time.Duration) string {
 	return text + "; " + clock(elapsed)
 }
 
-// Environments is the state of each, in the order of the run.
-func (l *Log) Environments() []EnvironmentState {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	states := make([]EnvironmentState, len(l.order))
-	for i, p := range l.order {
-		states[i] = EnvironmentState{p.name, len(p.results), p.total, p.message, p.state()}
-	}
-	return states
-}
-
 // Environment is the state of one environment; false when the run has none of
 // that name.
 func (l *Log) Environment(name string) (EnvironmentState, bool) {

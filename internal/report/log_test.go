@@ -57,11 +57,10 @@ func TestLog(t *testing.T) {
 		{"c", 0, 1, "rails: waiting for ecs:task-definition-modify", Queued},
 		{"d", 0, 1, "rails: registering", Queued},
 	}
-	if diff := cmp.Diff(states, l.Environments()); diff != "" {
-		t.Error(diff)
-	}
-	if s, known := l.Environment("b"); !known || s != states[1] {
-		t.Errorf("Environment(b) = %v, %v", s, known)
+	for _, want := range states {
+		if s, known := l.Environment(want.Name); !known || s != want {
+			t.Errorf("Environment(%s) = %v, %v; want %v", want.Name, s, known, want)
+		}
 	}
 }
 
@@ -69,8 +68,8 @@ func TestLogOfAHealthyEnvironment(t *testing.T) {
 	l := NewLog([]fleet.ServiceRef{ref("a", "rails")})
 	r := service("a", "rails")
 	l.Add(Event{After: time.Second, Of: r.Of, Kind: Started, Text: "deploying rails:42"})
-	if got := l.Environments()[0].State; got != Deploying {
-		t.Errorf("after its start it is %s", got)
+	if got, _ := l.Environment("a"); got.State != Deploying {
+		t.Errorf("after its start it is %s", got.State)
 	}
 	l.Add(Event{After: 30 * time.Second, Of: r.Of, Kind: Waiting, Text: Baking + "for 5 min 00 s"})
 	if got, want := l.Progress(40*time.Second), "0 of 1 environment done; 1 baking; 40s"; got != want {
@@ -81,8 +80,8 @@ func TestLogOfAHealthyEnvironment(t *testing.T) {
 	if want := "✅ a: 1 deployed, 48 s"; g.Title != want {
 		t.Errorf("got %q, want %q", g.Title, want)
 	}
-	if got := l.Environments()[0].State; got != Done {
-		t.Errorf("after its end it is %s", got)
+	if got, _ := l.Environment("a"); got.State != Done {
+		t.Errorf("after its end it is %s", got.State)
 	}
 }
 
@@ -93,7 +92,7 @@ func TestLogIsSafeForConcurrentUse(t *testing.T) {
 		all.Go(func() {
 			l.Add(Event{Of: ref("a", "b"), Kind: Note, Text: "x"})
 			l.Progress(0)
-			l.Environments()
+			l.Environment("a")
 		})
 	}
 	all.Wait()

@@ -53,15 +53,6 @@ func texts(steps []plan.Step) []string {
 	return all
 }
 
-// PlanSummary is the job summary of a dry run.
-func PlanSummary(ps []plan.Plan, f Forecast) string {
-	r := Run{Command: "deploy", Status: "succeeded", API: f.Usage, Forecast: f}
-	for _, p := range ps {
-		r.Services = append(r.Services, FromPlan(p))
-	}
-	return r.Summary("full")
-}
-
 // Plan is the plan as a dry run prints it to the log or a terminal.
 func Plan(ps []plan.Plan, f Forecast) string {
 	return PlanTable(ps, f) + "nothing was changed\n"
